@@ -31,7 +31,7 @@ fn signature(index: usize) -> Signature {
     Signature { hash: B256::from(hash), r: signature.r(), s: signature.s(), is_odd: signature.v() }
 }
 
-/// The fastest of several runs, so that other load counts little.
+/// The fastest of several runs, so that other load has little effect.
 fn microseconds(backend: RecoveryBackend, signatures: &[Signature], at_once: usize) -> f64 {
     let runs = (0..ROUNDS).map(|_| {
         let start = Instant::now();

@@ -6,7 +6,7 @@ use crate::Signature;
 #[cfg(target_arch = "x86_64")]
 use crate::{ifma::Ifma, many::recover_all};
 
-/// The implementation that recovers signers.
+/// An implementation of signer recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecoveryBackend {
     /// Eight signatures at a time, with AVX-512 IFMA.
@@ -22,7 +22,7 @@ impl RecoveryBackend {
         if Self::Ifma.is_available() { Self::Ifma } else { Self::Library }
     }
 
-    /// Whether this CPU has its instructions.
+    /// Whether this CPU has the backend's instructions.
     #[must_use]
     pub fn is_available(self) -> bool {
         match self {
@@ -35,14 +35,14 @@ impl RecoveryBackend {
     }
 }
 
-/// The signer of each signature, in order, with the fastest backend of this CPU. `None` where there
-/// is no signer.
+/// Recovers the signer of each signature, in order, with the fastest backend of this CPU. `None`
+/// marks a signature without a signer.
 #[must_use]
 pub fn recover_many(signatures: &[Signature]) -> Vec<Option<Address>> {
     recover_many_with(RecoveryBackend::detect(), signatures)
 }
 
-/// The same with the given backend.
+/// [`recover_many`] with the given backend.
 ///
 /// # Panics
 ///

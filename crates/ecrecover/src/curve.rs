@@ -1,4 +1,4 @@
-//! The curve y² = x³ + 7, one point at a time: for tables that are computed once.
+//! The curve y² = x³ + 7, computed one point at a time, for tables that are computed once.
 
 use alloy_primitives::{U256, uint};
 
@@ -20,7 +20,7 @@ pub(crate) const GENERATOR: Point = Point {
 };
 
 impl Point {
-    /// Their sum; they are not each other's negatives.
+    /// The sum of two points that are not each other's negatives.
     pub(crate) fn add(self, other: Self) -> Self {
         let (over, under) = if self == other {
             let square = self.x.mul_mod(self.x, PRIME);

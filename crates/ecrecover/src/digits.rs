@@ -1,4 +1,4 @@
-//! Scalars in digits from −2^(w−1) to 2^(w−1), for all SIMD lanes.
+//! Splits scalars into digits from −2^(w−1) to 2^(w−1), for all SIMD lanes.
 
 use crate::{
     ifma::LANES,
@@ -8,7 +8,7 @@ use crate::{
 /// Digits of the same weight, one per SIMD lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Digit {
-    /// Index of each in a table of the multiples 1, 2, 3…; any index if it is zero.
+    /// Index of each digit in a table of the multiples 1, 2, 3…; any index if the digit is zero.
     pub(crate) entries: [u16; LANES],
     /// Bit `l`: the digit of lane `l` is below zero.
     pub(crate) negative: u8,
@@ -63,7 +63,7 @@ mod tests {
         let mut sum = 0_i128;
         Digits::<WIDTH, COUNT>::cut(value, |at, entry, is_negative| {
             assert!(entry < 1 << (WIDTH - 1), "the table has no entry {entry}");
-            // Modulo 2^128: the digits alternate beyond it.
+            // The sum is computed modulo 2^128, so a weight beyond it counts as zero.
             let weight = 1_i128.checked_shl((at * WIDTH) as u32).unwrap_or(0);
             let digit = (i128::from(entry) + 1).wrapping_mul(weight);
             sum = if is_negative { sum.wrapping_sub(digit) } else { sum.wrapping_add(digit) };
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_sum_up_to_the_half() {
+    fn digits_sum_to_the_half_scalar() {
         let magnitudes = [0, 1, 15, 16, 17, 31, 32, 511, 512, 513, u128::MAX, u128::MAX - 16];
         let pattern = 0x8421_0842_1084_2108_4210_8421_0842_1084;
         for magnitude in magnitudes.into_iter().chain([pattern, !pattern, pattern >> 1]) {

@@ -1,10 +1,10 @@
-//! Signers of many signatures at once.
+//! Recovers the signers of many signatures at once.
 //!
 //! # Job
 //!
-//! Recover signers: the costliest part of accepting a transaction. A signature names a point `R`,
-//! and the key is `(s·R − z·G) / r`. With the 52-bit multipliers of AVX-512 IFMA eight of these are
-//! computed for about the price of one.
+//! Recover signers, which is the most expensive part of accepting a transaction. A signature
+//! determines a point `R`, and the key is `(s·R − z·G) / r`. The 52-bit multipliers of AVX-512 IFMA
+//! compute eight keys for about the cost of one.
 //!
 //! ```text
 //! signatures ──▶ scalar: −z/r, s/r ──▶ digits ──▶ ifma: square root, multiples, inversion ──▶ Keccak ──▶ addresses
@@ -13,12 +13,12 @@
 //!
 //! # Invariants
 //!
-//! - Results equal libsecp256k1's. The SIMD lanes handle regular cases only: libsecp256k1 decides
-//!   about signatures that are out of range, whose `r` is on no point, or whose sum adds a point to
-//!   itself, its negative or infinity.
+//! - Results equal those of libsecp256k1. The SIMD lanes handle regular cases only. libsecp256k1
+//!   decides signatures that are out of range, whose `r` is on no point, or whose sum adds a point
+//!   to itself, its negative or infinity.
 //! - SIMD instructions are used only if the CPU has them.
 //!
-//! Both halves of the range of `s` are accepted; rules about them (EIP-2) are the caller's.
+//! Both halves of the range of `s` are accepted; the caller applies rules about them (EIP-2).
 //! Signatures are public, and the running time depends on them. `unsafe` is confined to `ifma`.
 
 #![deny(unsafe_code)]

@@ -9,10 +9,10 @@ use crate::{
     scalar::{self, ORDER},
 };
 
-/// Signatures that are computed together: enough to make their shared inversions cheap.
+/// Maximum number of signatures that are computed together. It makes their shared inversions cheap.
 const CHUNK_SIGNATURES_MAX: usize = 32 * LANES;
 
-/// Fewer signatures are faster one by one.
+/// With fewer signatures, libsecp256k1 is faster.
 const LANES_MIN: usize = 2;
 
 /// The signer of each signature.
@@ -41,13 +41,13 @@ fn is_in_range(signature: &Signature) -> bool {
     [signature.r, signature.s].iter().all(|value| !value.is_zero() && *value < ORDER)
 }
 
-/// How many of `count` signatures are faster in SIMD lanes.
+/// The number of signatures, out of `count`, that are faster in SIMD lanes.
 fn in_lanes(count: usize) -> usize {
     let tail = count % LANES;
     if tail < LANES_MIN { count - tail } else { count }
 }
 
-/// The signers of signatures in range; `None` for exceptional cases.
+/// The signers of signatures that are in range; `None` for exceptional cases.
 fn recover_regular(ifma: Ifma, signatures: &[Signature]) -> Vec<Option<Address>> {
     let keys = ifma.sums(&scalar::terms(signatures));
     let encoded: Vec<&[u8]> = keys.iter().flatten().map(<[u8; 64]>::as_slice).collect();
@@ -81,16 +81,16 @@ mod tests {
         a.mul_mod(b.inv_mod(ORDER).expect("is not zero"), ORDER)
     }
 
-    /// The signature whose key is the sum of `generators` generators and `points` times `log`
-    /// generators.
+    /// The signature whose key is `generators` times the generator plus `points` times the point
+    /// with discrete logarithm `log`.
     fn summing(generators: U256, points: U256, log: U256) -> Signature {
         let Point { x: r, y } = times(log, GENERATOR);
         let [z, s] = [negate(generators), points].map(|scalar| scalar.mul_mod(r, ORDER));
         Signature { hash: z.into(), r, s, is_odd: y.bit(0) }
     }
 
-    /// How many of the signatures the SIMD lanes decide; asserts that all signers equal the
-    /// library's.
+    /// Asserts that all signers equal the library's. Returns the number of signatures that the SIMD
+    /// lanes decide.
     fn regular(signatures: &[Signature]) -> Option<usize> {
         let Some(ifma) = Ifma::new() else {
             eprintln!("NOT TESTED: this CPU does not have AVX-512 IFMA");
@@ -109,7 +109,7 @@ mod tests {
 
     /// Sums whose last addition adds a point to itself or to its negative.
     #[test]
-    fn a_sum_that_adds_a_point_to_itself_goes_to_the_library() {
+    fn sum_that_adds_a_point_to_itself_falls_back_to_the_library() {
         let log = U256::from(0x1234_5678_9abc_def1_u64);
         for small in [1, 2, 3, 77, 511, 512] {
             let small = U256::from(small);
@@ -121,7 +121,7 @@ mod tests {
             assert_eq!(none.recover(), None, "infinity is no key");
             assert!(twice.recover().is_some());
             if let Some(count) = regular(&signatures) {
-                assert_eq!(count, 3, "those that meet nothing");
+                assert_eq!(count, 3, "sums without an exceptional addition");
             }
         }
     }
@@ -144,12 +144,12 @@ mod tests {
     }
 
     #[test]
-    fn multipliers_with_few_digits_are_summed() {
+    fn multipliers_with_few_digits_recover() {
         let log = U256::from(99);
         let few = (0..256).map(|bit| (U256::from(1) << bit) % ORDER).flat_map(|points| {
             [U256::ZERO, U256::from(1), points].map(|generators| (generators, points))
         });
-        // Scalars of which one half is zero.
+        // Scalars with one half equal to zero.
         let lambda = U256::from_be_bytes(alloy_primitives::hex!(
             "5363ad4cc05c30e0a5261c028812645a122e22ea20816678df02967c1b23bd72"
         ));

@@ -15,9 +15,9 @@ const ORDER_NEGATED_INVERSE: u64 = 0x4b0d_ff66_5588_b13f;
 const MONTGOMERY_SQUARED: U256 =
     uint!(0x9d671cd581c69bc5e697f5e45bcd07c6741496c20e7cf878896cf21467d7d140_U256);
 
-/// The first coordinate of the two short vectors that span the pairs `(a, b)` with `a + b·λ = 0`,
-/// and the second of the second: `(A1, -B1)` and `(A2, A1)`. `λ` is the cube root of one that
-/// multiplies a point by scaling its x coordinate.
+/// Coordinates of the two short vectors `(A1, -B1)` and `(A2, A1)`. They span the lattice of pairs
+/// `(a, b)` with `a + b·λ = 0`. `λ` is the cube root of one that multiplies a point by scaling its
+/// x coordinate.
 const A1: U256 = uint!(0x3086d221a7d46bcde86c90e49284eb15_U256);
 const A2: U256 = uint!(0x114ca50f7a8e2f3f657c1108d9d44cfd8_U256);
 const B1: U256 = uint!(0xe4437ed6010e88286f547fa90abfe4c3_U256);
@@ -43,8 +43,8 @@ pub(crate) fn subtract(a: U256, b: U256) -> U256 {
     if a < b { ORDER - (b - a) } else { a - b }
 }
 
-/// The terms of a signature's key: `−z/r` generators and `s/r` times the point. The signature is in
-/// range.
+/// The terms of a signature's key: `−z/r` times the generator and `s/r` times the point. The
+/// signatures are in range.
 pub(crate) fn terms(signatures: &[Signature]) -> Vec<Term> {
     let inverses = invert_all(&signatures.iter().map(|signature| signature.r).collect::<Vec<_>>());
     let term = |(signature, inverse): (&Signature, U256)| {
@@ -61,9 +61,9 @@ pub(crate) fn terms(signatures: &[Signature]) -> Vec<Term> {
     signatures.iter().zip(inverses).map(term).collect()
 }
 
-/// `1 / value` for each; none is zero, all are below the order.
+/// The inverse of each value. No value is zero, and all are below the order.
 fn invert_all(values: &[U256]) -> Vec<U256> {
-    // `multiply` divides by 2^256, which cancels out on the way back.
+    // `multiply` divides by 2^256, which cancels out when the inverses are computed.
     let products: Vec<_> = values
         .iter()
         .scan(None, |product, &value| {
@@ -90,7 +90,7 @@ pub(crate) struct Half {
 }
 
 impl Half {
-    /// From two's complement.
+    /// Converts from two's complement.
     fn new(value: U256) -> Self {
         let is_negative = value.bit(255);
         let magnitude = if is_negative { value.wrapping_neg() } else { value };
@@ -101,14 +101,14 @@ impl Half {
 
 /// Short `a` and `b` with `a + b·λ = scalar`.
 pub(crate) fn halves(scalar: U256) -> [Half; 2] {
-    // The vector of the lattice that is near (scalar, 0).
+    // Find the vector of the lattice near (scalar, 0).
     let (first, second) = (quotient(scalar, A1_QUOTIENT), quotient(scalar, B1_QUOTIENT));
     let near = first.wrapping_mul(A1).wrapping_add(second.wrapping_mul(A2));
     let b = first.wrapping_mul(B1).wrapping_sub(second.wrapping_mul(A1));
     [Half::new(scalar.wrapping_sub(near)), Half::new(b)]
 }
 
-/// The product in units of 2^384, rounded.
+/// The rounded product in units of 2^384.
 fn quotient(scalar: U256, factor: U256) -> U256 {
     let product: U512 = scalar.widening_mul(factor);
     let floor: U512 = product >> QUOTIENT_BITS;
@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    /// `λ`: three of it make one.
+    /// `λ`, a cube root of one.
     const LAMBDA: U256 =
         uint!(0x5363ad4cc05c30e0a5261c028812645a122e22ea20816678df02967c1b23bd72_U256);
 
@@ -141,18 +141,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn halves_make_the_whole(scalar in below_order()) {
+        fn halves_recombine_to_the_scalar(scalar in below_order()) {
             let [a, b] = halves(scalar).map(value);
             prop_assert_eq!(a.add_mod(b.mul_mod(LAMBDA, ORDER), ORDER), scalar);
         }
 
         #[test]
-        fn a_difference_added_again_is_the_same(a in below_order(), b in below_order()) {
+        fn subtraction_inverts_addition(a in below_order(), b in below_order()) {
             prop_assert_eq!(subtract(a, b).add_mod(b, ORDER), a);
         }
 
         #[test]
-        fn every_inverse_is_one(
+        fn every_value_times_its_inverse_is_one(
             values in proptest::collection::vec(below_order().prop_filter("zero", |v| !v.is_zero()), 0..20),
         ) {
             let inverses = invert_all(&values);
@@ -163,7 +163,7 @@ mod tests {
         }
 
         #[test]
-        fn terms_are_what_the_equation_asks(
+        fn terms_satisfy_the_recovery_equation(
             hash in any::<[u8; 32]>(), r in below_order(), s in below_order(),
         ) {
             prop_assume!(!r.is_zero());

@@ -6,8 +6,7 @@ use alloy_primitives::{Address, B256, U256};
 pub struct Signature {
     /// The hash that was signed.
     pub hash: B256,
-    /// The x coordinate of the signature's point, if it is in range: from 1 to below the group's
-    /// order.
+    /// The x coordinate of the signature's point. It is valid from 1 to below the group's order.
     pub r: U256,
     /// The proof, with the same range.
     pub s: U256,
@@ -16,7 +15,8 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// The signer's address, by libsecp256k1; `None` if no key made the signature.
+    /// Recovers the signer's address with libsecp256k1. Returns `None` if no key made the
+    /// signature.
     #[must_use]
     pub fn recover(&self) -> Option<Address> {
         let signature = alloy_primitives::Signature::new(self.r, self.s, self.is_odd);

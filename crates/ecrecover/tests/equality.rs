@@ -1,4 +1,4 @@
-//! All implementations against libsecp256k1 and, where a key is known, against another library.
+//! Compares all implementations with libsecp256k1 and, where a key is known, with another library.
 
 use alloy_consensus::crypto::secp256k1::sign_message;
 use alloy_primitives::{Address, B256, U256, keccak256, uint};
@@ -10,14 +10,14 @@ const N: U256 = uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8c
 /// The field's prime.
 const P: U256 = uint!(0xfffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f_U256);
 
-/// Signatures of the random test, and of the long one.
+/// Number of signatures in the random test, and in its long variant.
 const RANDOM_SIGNATURES: u64 = 4_000;
 const LONG_SIGNATURES: u64 = 1_000_000;
 
-/// Signatures that the random test recovers at once.
+/// Number of signatures that the random test recovers at once.
 const AT_ONCE: u64 = 400;
 
-/// The backends of this machine; prints the ones that it lacks.
+/// The backends of this machine. Prints the missing ones.
 fn available() -> Vec<RecoveryBackend> {
     let (available, missing): (Vec<_>, Vec<_>) = [RecoveryBackend::Ifma, RecoveryBackend::Library]
         .into_iter()
@@ -45,7 +45,7 @@ fn number(seed: u64, of: &str) -> U256 {
     keccak256([&seed.to_be_bytes(), of.as_bytes()].concat()).into()
 }
 
-/// A valid signature, sometimes with the other proof for the same key.
+/// A valid signature, sometimes with the other `s` for the same key.
 fn signed(seed: u64) -> Signature {
     let hash = B256::from(number(seed, "hash"));
     let signature = sign_message(number(seed, "key").into(), hash).expect("is a key");
@@ -57,19 +57,19 @@ fn signed(seed: u64) -> Signature {
     }
 }
 
-/// A random signature: every second one has no signer.
+/// A random signature. About half of these have no signer.
 fn unsigned(seed: u64) -> Signature {
     let [hash, r, s] = ["hash", "r", "s"].map(|of| number(seed, of));
     Signature { hash: hash.into(), r, s, is_odd: hash.bit(17) }
 }
 
-/// The signer by another library.
+/// The signer, recovered by another library.
 fn by_another(signature: &Signature) -> Option<Address> {
     let Signature { hash, r, s, is_odd } = *signature;
     alloy_primitives::Signature::new(r, s, is_odd).recover_address_from_prehash(&hash).ok()
 }
 
-/// Values at the edges of the range, and small ones, some on no point.
+/// Values at the edges of the range and small values. Some are on no point.
 fn edges() -> Vec<U256> {
     let one = U256::from(1);
     let high = [
@@ -88,7 +88,7 @@ fn edges() -> Vec<U256> {
 }
 
 #[test]
-fn random_signatures_recover_the_library_s_signers() {
+fn random_signatures_recover_the_librarys_signers() {
     let is_long = std::env::var_os("TURNPIKE_LONG").is_some();
     let count = if is_long { LONG_SIGNATURES } else { RANDOM_SIGNATURES };
     for first in (0..count).step_by(AT_ONCE as usize) {
@@ -152,7 +152,7 @@ fn simd_lanes_are_independent() {
 }
 
 #[test]
-fn every_number_of_signatures_recovers() {
+fn any_number_of_signatures_recovers() {
     for count in (0..=33).chain([255, 256, 257, 258, 265, 519]) {
         let signatures: Vec<_> = (0..count).map(signed).collect();
         assert!(check(&signatures).iter().all(Option::is_some));
@@ -160,7 +160,7 @@ fn every_number_of_signatures_recovers() {
 }
 
 #[test]
-fn the_detected_backend_is_available() {
+fn detected_backend_is_available() {
     assert!(RecoveryBackend::detect().is_available());
     assert!(RecoveryBackend::Library.is_available());
 }

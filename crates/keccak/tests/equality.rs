@@ -35,7 +35,7 @@ fn bytes(length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn every_length_hashes_right_in_every_simd_lane() {
+fn every_length_hashes_correctly_in_every_simd_lane() {
     for length in 0..=700 {
         let message = bytes(length);
         let others: Vec<_> = (1..8).map(|index| bytes(index * 90)).collect();
@@ -71,7 +71,7 @@ fn hashing_no_messages_succeeds() {
 }
 
 #[test]
-fn the_detected_backend_is_available() {
+fn detected_backend_is_available() {
     assert!(KeccakBackend::detect().is_available());
     assert!(KeccakBackend::Portable.is_available());
 }
@@ -84,7 +84,7 @@ fn different_lengths_panic() {
 
 proptest! {
     #[test]
-    fn any_mix_of_lengths_and_counts(
+    fn any_mix_of_lengths_and_counts_hashes_correctly(
         messages in collection::vec(
             prop_oneof![
                 2 => collection::vec(any::<u8>(), 0..=137),

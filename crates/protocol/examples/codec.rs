@@ -10,7 +10,7 @@ use turnpike_protocol::{Batch, BatchEncoder, BatchLimits, Effort, StateRootPrefi
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Repetitions; the fastest counts.
+/// Number of repetitions. The fastest one counts.
 const ROUNDS: usize = 20;
 
 /// The block's timestamp, in seconds.
@@ -81,7 +81,7 @@ fn read(path: &str) -> Result<Vec<Bytes>, Failure> {
     Ok(transactions)
 }
 
-/// Processor time of this thread, in seconds: other load does not count. Linux only.
+/// Processor time of this thread, in seconds, so that other load does not count. Linux only.
 fn processor_seconds() -> Result<f64, Failure> {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
     let nanoseconds: f64 = stat.split(' ').next().unwrap_or_default().parse()?;

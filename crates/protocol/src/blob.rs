@@ -1,10 +1,10 @@
 //! Packing of batch data into EIP-4844 blobs.
 //!
-//! A blob is 4,096 field elements of 32 bytes, each below a prime a little above 2^254: 254 bits of
-//! each carry data. Four elements make a group of 127 bytes, of which the first 124 fill the
-//! elements' lower 31 bytes in order, and the last three the lower six bits of their top bytes, the
-//! first element in the most significant bits. Groups follow one another through the blobs of an
-//! entry; the data they carry begins with its length and ends in zeros.
+//! A blob is 4,096 field elements of 32 bytes, each below a prime a little above 2^254, so 254 bits
+//! of each element carry data. Four elements make a group of 127 bytes: the first 124 bytes fill
+//! the elements' lower 31 bytes in order, and the last three fill the lower six bits of their top
+//! bytes, first element in the most significant bits. Groups follow one another through the blobs
+//! of an entry. The carried data begins with its length and ends in zeros.
 
 use alloc::vec::Vec;
 
@@ -40,12 +40,12 @@ pub const fn blob_data_bytes(blobs: usize) -> usize {
     (blobs * BLOB_CARRIED_BYTES).saturating_sub(LENGTH_BYTES)
 }
 
-/// Blobs that `bytes` of data take, at least one.
+/// Number of blobs that `data_bytes` bytes of data take, at least one.
 pub const fn blobs_for(data_bytes: usize) -> usize {
     (data_bytes + LENGTH_BYTES).div_ceil(BLOB_CARRIED_BYTES)
 }
 
-/// The blobs that carry `data`, one after the other. `None` if four bytes cannot hold its length.
+/// Returns the blobs that carry `data`, concatenated. `None` if four bytes cannot hold its length.
 pub fn pack_blobs(data: &[u8]) -> Option<Vec<u8>> {
     let length = u32::try_from(data.len()).ok()?;
     let blobs = blobs_for(data.len());
@@ -67,8 +67,8 @@ pub fn pack_blobs(data: &[u8]) -> Option<Vec<u8>> {
     Some(packed)
 }
 
-/// The data that whole blobs carry. `None` unless they are exactly what [`pack_blobs`] returns for
-/// it.
+/// Returns the data that whole blobs carry. `None` unless they are exactly the blobs that
+/// [`pack_blobs`] returns for the data.
 pub fn unpack_blobs(blobs: &[u8]) -> Option<Vec<u8>> {
     if blobs.is_empty() || !blobs.len().is_multiple_of(BLOB_BYTES) {
         return None;
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blob_carries_254_bits_of_each_element() {
+    fn blob_carries_254_bits_of_each_element() {
         assert_eq!(BLOB_CARRIED_BYTES * 8, 4_096 * 254);
         assert_eq!(blob_data_bytes(1), 130_044);
         assert_eq!((blobs_for(0), blobs_for(130_044), blobs_for(130_045)), (1, 1, 2));
@@ -118,7 +118,7 @@ mod tests {
     fn unpack_inverts_pack() {
         for bytes in [0, 1, 120, 123, 124, 127, 130_043, 130_044, 130_045, 400_000] {
             let data = data(bytes);
-            let blobs = pack_blobs(&data).expect("fits");
+            let blobs = pack_blobs(&data).expect("length fits four bytes");
             assert_eq!(blobs.len(), blobs_for(bytes) * BLOB_BYTES);
             // Every element is below the modulus, whose top byte is 0x73.
             assert!(blobs.chunks(ELEMENT_BYTES).all(|element| element[0] < 0x40));
@@ -127,9 +127,9 @@ mod tests {
     }
 
     #[test]
-    fn one_form_only() {
+    fn only_canonical_packings_unpack() {
         assert_eq!(unpack_blobs(&[]), None);
-        let blobs = pack_blobs(&data(1_000)).expect("fits");
+        let blobs = pack_blobs(&data(1_000)).expect("length fits four bytes");
         assert_eq!(unpack_blobs(&blobs[1..]), None);
         let broken = |at: usize, byte: u8| {
             let mut blobs = blobs.clone();
@@ -137,11 +137,11 @@ mod tests {
             unpack_blobs(&blobs)
         };
         assert_eq!(broken(32, 0x40), None, "more than 254 bits");
-        assert_eq!(broken(BLOB_BYTES - 1, 1), None, "padding");
+        assert_eq!(broken(BLOB_BYTES - 1, 1), None, "padding is not zero");
         let two = [blobs.clone(), blobs.clone()].concat();
-        assert_eq!(unpack_blobs(&two), None, "a blob more than it takes");
+        assert_eq!(unpack_blobs(&two), None, "one blob too many");
         let mut long = blobs.clone();
         long[1..5].copy_from_slice(&u32::MAX.to_be_bytes());
-        assert_eq!(unpack_blobs(&long), None, "longer than the blobs");
+        assert_eq!(unpack_blobs(&long), None, "length exceeds the blobs");
     }
 }

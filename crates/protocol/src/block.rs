@@ -16,23 +16,24 @@ use crate::{
 /// Slots of the EIP-2935 ring buffer.
 const HISTORY_SERVE_WINDOW: u64 = 8_191;
 
-/// The L1 attributes that the blocks of an entry see: those that an earlier entry recorded.
+/// The L1 attributes that the blocks of an entry see. An earlier entry recorded them.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, RlpEncodable, RlpDecodable,
 )]
 #[serde(rename_all = "camelCase")]
 pub struct Origin {
-    /// Index of the entry that recorded them.
+    /// Index of the entry that recorded the attributes.
     pub entry: u64,
-    /// Its L1 block number.
+    /// L1 block number of that entry.
     pub l1_block_number: u64,
-    /// Its L1 timestamp, in seconds.
+    /// L1 timestamp of that entry, in seconds.
     pub l1_time: u64,
-    /// Its L1 base fee, in wei.
+    /// L1 base fee of that entry, in wei.
     pub l1_base_fee: U256,
-    /// Its L1 blob base fee, in wei.
+    /// L1 blob base fee of that entry, in wei.
     pub l1_blob_base_fee: U256,
-    /// Hash of the L1 block before it: the origin's hash in the rules of L2 blocks.
+    /// Hash of the L1 block before that entry's. The rules of L2 blocks use it as the origin's
+    /// hash.
     pub l1_hash: B256,
 }
 
@@ -49,18 +50,19 @@ impl From<&Entry> for Origin {
     }
 }
 
-/// What derivation needs of the previous block.
+/// The fields of the previous block that derivation needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parent {
-    /// Its number.
+    /// Number of the block.
     pub number: u64,
-    /// Its timestamp, in seconds.
+    /// Timestamp of the block, in seconds.
     pub timestamp: u64,
-    /// Index of its origin; `None` for the genesis block, which has none.
+    /// Index of the block's origin; `None` for the genesis block.
     pub origin: Option<u64>,
 }
 
-/// The input of the state transition: everything that decides a block except the state before it.
+/// The input of the state transition: everything that determines a block except the state before
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockInput {
     /// Block number.
@@ -69,10 +71,10 @@ pub struct BlockInput {
     pub timestamp: u64,
     /// The L1 attributes that the block sees.
     pub origin: Origin,
-    /// Deposits: the attributes transaction, if the origin changed, then those of the queue, in
+    /// Deposits: the attributes transaction, if the origin changed, then the queued deposits, in
     /// order.
     pub deposits: Vec<TxEnvelope>,
-    /// Transactions in the sequencer's order. One that is invalid at its turn is skipped.
+    /// Transactions in the sequencer's order. A transaction that is invalid at its turn is skipped.
     pub transactions: Vec<SignedTx>,
 }
 
@@ -82,8 +84,8 @@ pub struct BlockInput {
 pub struct QueuedDeposit {
     /// The deposit.
     pub deposit: Deposit,
-    /// Its L1 block hash and log index. `None` in the block of an entry without usable hints, where
-    /// its position in the queue names it.
+    /// L1 block hash and log index of the deposit. `None` in the block of an entry without usable
+    /// hints: there the position in the queue identifies the deposit.
     pub hint: Option<DepositHint>,
 }
 
@@ -94,15 +96,15 @@ impl QueuedDeposit {
         self.hint.map_or(queue, DepositHint::source)
     }
 
-    /// The L2 transaction the deposit becomes.
+    /// The deposit as an L2 transaction.
     pub fn to_transaction(&self) -> Result<TxEnvelope, DepositError> {
         self.deposit.to_transaction(self.source())
     }
 }
 
 impl BlockInput {
-    /// The sequencer's block after `parent`. Deriving the same block from a batch gives the same
-    /// input.
+    /// Builds the sequencer's block after `parent`. Deriving the same block from a batch gives the
+    /// same input.
     pub fn new(
         config: &ChainConfig,
         parent: Parent,
@@ -141,7 +143,8 @@ pub struct Receipt {
     pub l1_fee: U256,
 }
 
-/// `prevRandao` of a block: as unpredictable as its origin, and different in every block.
+/// `prevRandao` of a block. It is as unpredictable as the block's origin and differs in every
+/// block.
 pub fn mix_hash(origin: &Origin, number: u64) -> B256 {
     keccak256([origin.l1_hash, word(number)].as_flattened_bytes())
 }

@@ -1,4 +1,4 @@
-//! The parameters of a chain, and which of them are valid.
+//! The parameters of a chain and their validation.
 
 use alloc::vec::Vec;
 
@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BatchLimits, CHUNK_BYTES_MAX};
 
-/// The most gas one transaction may ask for (EIP-7825). Deposits obey it too.
+/// Maximum gas limit of one transaction (EIP-7825). Deposits obey it too.
 const TRANSACTION_GAS_LIMIT_MAX: u64 = 1 << 24;
 
-/// Upper bounds of what a proof, and one L1 transaction, can hold. A chain that allowed more could
+/// Upper bounds that a proof and one L1 transaction can handle. A chain with higher limits could
 /// have blocks that nobody can prove.
 const PROVABLE: Limits = Limits {
     block_gas: 1_000_000_000,
@@ -29,9 +29,9 @@ struct Limits {
     blobs: u64,
 }
 
-/// The parameters of a chain: fixed at genesis, committed to by [`ChainConfig::hash`].
+/// The parameters of a chain. They are fixed at genesis, and [`ChainConfig::hash`] commits to them.
 ///
-/// Every limit is part of the rules: two parties that disagree on one derive different chains.
+/// Every limit is part of the rules: two parties with different limits derive different chains.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, RlpEncodable, RlpDecodable)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChainConfig {
@@ -39,11 +39,11 @@ pub struct ChainConfig {
     pub chain_id: u64,
     /// Gas limit of every block.
     pub block_gas_limit: u64,
-    /// Transactions (deposits apart) in one block, at most.
+    /// Maximum number of transactions in one block, without deposits.
     pub block_transactions_max: u64,
     /// EIP-1559: gas limit divided by gas target.
     pub base_fee_elasticity: u64,
-    /// EIP-1559: the base fee moves by at most one part in this many.
+    /// EIP-1559: the base fee changes by at most one part in this many.
     pub base_fee_denominator: u64,
     /// Base fee of the genesis block, in wei.
     pub initial_base_fee: u64,
@@ -51,28 +51,28 @@ pub struct ChainConfig {
     pub l1_base_fee_scalar: u32,
     /// Weight of the L1 blob base fee in the L1 data fee, in millionths.
     pub l1_blob_base_fee_scalar: u32,
-    /// A precompile call that costs more gas than this runs out of gas, so that L1 can repeat every
-    /// call.
+    /// Maximum gas of a precompile call, so that L1 can repeat every call. A call that costs more
+    /// runs out of gas.
     pub precompile_gas_max: u64,
-    /// A precompile call with more input than this runs out of gas.
+    /// Maximum input of a precompile call, in bytes. A call with more input runs out of gas.
     pub precompile_input_bytes_max: u64,
-    /// Seconds that a block's time may be ahead of its entry's L1 time.
+    /// Maximum seconds that a block's time may be ahead of its entry's L1 time.
     pub time_drift_max: u64,
-    /// Entries between an entry and its origin, at most.
+    /// Maximum number of entries between an entry and its origin.
     pub origin_lag_max: u64,
-    /// Batch bytes in one entry whose data is calldata, as posted.
+    /// Maximum batch bytes, as posted, in an entry whose data is calldata.
     pub entry_bytes_max: u64,
-    /// Blobs of one entry, at most.
+    /// Maximum number of blobs of one entry.
     pub entry_blobs_max: u64,
-    /// Batch bytes in one entry, inflated.
+    /// Maximum inflated batch bytes of one entry.
     pub entry_inflated_bytes_max: u64,
-    /// Blocks that one entry may derive.
+    /// Maximum number of blocks that one entry may derive.
     pub entry_blocks_max: u64,
-    /// Deposits that one entry consumes at most.
+    /// Maximum number of deposits that one entry consumes.
     pub entry_deposits_max: u64,
-    /// Age in seconds from which a deposit must be consumed by the next entry.
+    /// Age in seconds at which the next entry must consume a deposit.
     pub force_window: u64,
-    /// Entries between an output and its parent, at most.
+    /// Maximum number of entries between an output and its parent.
     pub output_entries_max: u64,
     /// Seconds in which an output may be challenged.
     pub challenge_window: u64,
@@ -82,14 +82,16 @@ pub struct ChainConfig {
     pub game_bond: U256,
     /// Seconds that each side of a game has for all its moves.
     pub game_clock: u64,
-    /// Seconds that each side has for its next move, at least.
+    /// Minimum seconds that each side has for its next move.
     pub game_increment: u64,
-    /// Account that may pause withdrawals for a bounded time, and nothing else; zero for none.
-    pub guardian: Address,
-    /// Seconds of a pause, at most; also the paused part of any period four times as long, at most.
-    pub pause_max: u64,
-    /// Account that may name another batcher, effective after a delay, and nothing else; zero for
+    /// Account that may pause withdrawals for a bounded time, but has no other power; zero for
     /// none.
+    pub guardian: Address,
+    /// Maximum seconds of a pause. In any period four times as long, withdrawals are paused for at
+    /// most this long.
+    pub pause_max: u64,
+    /// Account that may name another batcher, effective after a delay, but has no other power; zero
+    /// for none.
     pub key_admin: Address,
     /// Seconds until a newly named batcher may post.
     pub key_delay: u64,
@@ -101,40 +103,40 @@ pub enum ConfigError {
     /// A divisor or a limit is zero.
     #[error("chain config: `{0}` must not be zero")]
     Zero(&'static str),
-    /// A limit exceeds what can be proven.
+    /// A limit is higher than a proof can handle.
     #[error("chain config: `{field}` is {found}, no more than {max} can be proven")]
     Unprovable {
         /// The limit.
         field: &'static str,
-        /// Its value.
+        /// The limit's value.
         found: u64,
-        /// Its upper bound.
+        /// The limit's upper bound.
         max: u64,
     },
-    /// An account of the genesis block has more code than can be proven.
+    /// An account of the genesis block has more code than a proof can handle.
     #[error("genesis: {address} has {found} bytes of code, no more than {max} can be proven")]
     Code {
         /// The account.
         address: Address,
-        /// Bytes of its code.
+        /// Bytes of the account's code.
         found: usize,
-        /// Its upper bound.
+        /// Maximum bytes of code.
         max: usize,
     },
-    /// The deposits that an entry may have to carry do not fit one block.
+    /// One block cannot hold the deposits that an entry may have to carry.
     #[error(
         "chain config: blockGasLimit {limit} is too low for entryDepositsMax deposits of 2^24 gas: {needed} needed"
     )]
     DepositsDoNotFit {
-        /// The gas limit found.
+        /// The configured gas limit.
         limit: u64,
-        /// The least gas limit that suffices.
+        /// The lowest sufficient gas limit.
         needed: u64,
     },
 }
 
 impl ChainConfig {
-    /// The most gas one transaction may ask for (EIP-7825).
+    /// Maximum gas limit of one transaction (EIP-7825).
     pub const fn transaction_gas_limit_max(&self) -> u64 {
         TRANSACTION_GAS_LIMIT_MAX
     }
@@ -150,13 +152,12 @@ impl ChainConfig {
         }
     }
 
-    /// Commitment to configuration and genesis block, from which the inbox's first accumulator
-    /// starts.
+    /// Commitment to configuration and genesis block. The inbox's accumulator starts from it.
     pub fn hash(&self, genesis_hash: B256) -> B256 {
         keccak256(self.preimage(genesis_hash))
     }
 
-    /// What [`Self::hash`] hashes: the configuration's RLP, then the genesis hash.
+    /// The bytes that [`Self::hash`] hashes: the configuration's RLP, then the genesis hash.
     pub fn preimage(&self, genesis_hash: B256) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(256);
         self.encode(&mut bytes);
@@ -164,14 +165,14 @@ impl ChainConfig {
         bytes
     }
 
-    /// The configuration of this preimage, and the genesis hash. `None` for bytes that are not a
-    /// [`Self::preimage`].
+    /// Decodes the configuration and the genesis hash from a [`Self::preimage`]. Returns `None` for
+    /// other bytes.
     pub fn from_preimage(mut bytes: &[u8]) -> Option<(Self, B256)> {
         let config = Self::decode(&mut bytes).ok()?;
         Some((config, B256::try_from(bytes).ok()?))
     }
 
-    /// Checks the parameters against each other and against what can be proven.
+    /// Checks the parameters against each other and against the limits of proofs.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let nonzero = [
             (self.chain_id, "chainId"),
@@ -230,12 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn dev_is_valid() {
+    fn dev_config_is_valid() {
         assert_eq!(dev().validate(), Ok(()));
     }
 
     #[test]
-    fn hash_binds_every_part() {
+    fn hash_commits_to_config_and_genesis() {
         let config = dev();
         let mut other = config.clone();
         other.game_bond += U256::from(1);
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn preimages_are_read_back() {
+    fn config_preimages_round_trip() {
         let genesis_hash = B256::repeat_byte(0xf8);
         let bytes = dev().preimage(genesis_hash);
         assert_eq!(keccak256(&bytes), dev().hash(genesis_hash));
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_what_could_not_be_proven() {
+    fn limits_beyond_proofs_are_rejected() {
         let config = ChainConfig { precompile_gas_max: 6_000_001, ..dev() };
         let expected =
             ConfigError::Unprovable { field: "precompileGasMax", found: 6_000_001, max: 6_000_000 };
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_zero_and_deposits_that_do_not_fit() {
+    fn zeros_and_deposits_beyond_a_block_are_rejected() {
         let config = ChainConfig { base_fee_denominator: 0, ..dev() };
         assert_eq!(config.validate(), Err(ConfigError::Zero("baseFeeDenominator")));
         let config = ChainConfig { block_gas_limit: 30_000_000, ..dev() };

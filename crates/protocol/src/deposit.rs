@@ -1,4 +1,4 @@
-//! Deposits: the L1 queue, its accumulator, and the L2 transactions that deposits become.
+//! Deposits: the L1 queue, its accumulator, and the L2 transactions of deposits.
 
 use alloc::vec::Vec;
 
@@ -23,7 +23,7 @@ pub const ATTRIBUTES_GAS_LIMIT: u64 = 1_000_000;
 /// `setL1BlockValuesEcotone()`: packed arguments follow the selector.
 const SET_L1_BLOCK_VALUES: [u8; 4] = [0x44, 0x0a, 0x5e, 0x20];
 
-/// Version of `opaqueData` that derivation understands.
+/// The version of `opaqueData` that derivation accepts.
 const OPAQUE_DATA_VERSION: U256 = U256::ZERO;
 
 /// Bytes of `opaqueData` before the call data: mint, value, gas limit, creation flag.
@@ -50,24 +50,24 @@ pub struct Deposit {
     pub opaque_data: Bytes,
 }
 
-/// The newest deposit, as the preimage of the queue's accumulator describes it.
+/// The newest deposit, decoded from the preimage of the queue's accumulator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DepositPreimage {
     /// The accumulator before the deposit.
     pub previous: B256,
     /// The deposit with empty opaque data.
     pub deposit: Deposit,
-    /// Hash of the opaque data.
+    /// Hash of the deposit's opaque data.
     pub opaque_data_hash: B256,
 }
 
-/// The address in a word; `None` if its upper bytes are not zero.
+/// The address in a word; `None` if the word's upper bytes are not zero.
 fn address(word: B256) -> Option<Address> {
     let address = Address::from_word(word);
     (address.into_word() == word).then_some(address)
 }
 
-/// Why the portal would never have queued a deposit.
+/// Why a deposit cannot come from the portal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DepositError {
     /// The version is unknown.
@@ -75,7 +75,7 @@ pub enum DepositError {
     Version {
         /// Position in the queue.
         index: u64,
-        /// Version found.
+        /// The unknown version.
         version: U256,
     },
     /// The packed data is too short.
@@ -83,10 +83,10 @@ pub enum DepositError {
     OpaqueData(u64),
 }
 
-/// The preimage of a deposit's source hash, which decides its transaction hash.
+/// The preimage of a deposit's source hash, which determines its transaction hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceHash {
-    /// A deposit of the queue, named as the OP stack names it: L1 block hash and log index.
+    /// A queued deposit, identified as in the OP stack: by L1 block hash and log index.
     User {
         /// Hash of the L1 block that queued it.
         l1_block_hash: B256,
@@ -100,7 +100,7 @@ pub enum SourceHash {
         /// Number of the L2 block.
         block_number: u64,
     },
-    /// A deposit of an entry without usable hints, named by its position in the queue.
+    /// A deposit of an entry without usable hints, identified by its position in the queue.
     Queue {
         /// Position in the queue.
         index: u64,
@@ -108,7 +108,8 @@ pub enum SourceHash {
 }
 
 impl SourceHash {
-    /// Domain of queue-indexed names: outside the small numbers that the OP stack assigns.
+    /// Domain of deposits identified by queue position. It differs from the OP stack's small
+    /// numbers.
     const QUEUE_DOMAIN: u64 = u64::from_be_bytes(*b"turnpike");
 
     /// The source hash.
@@ -133,7 +134,7 @@ impl Deposit {
         keccak256(self.preimage(previous))
     }
 
-    /// What [`Self::accumulate`] hashes.
+    /// The bytes that [`Self::accumulate`] hashes.
     pub fn preimage(&self, previous: B256) -> Vec<u8> {
         let words: [B256; DEPOSIT_WORDS] = [
             previous,
@@ -147,8 +148,8 @@ impl Deposit {
         words.as_flattened_bytes()
     }
 
-    /// The accumulator before the deposit, the hash of its opaque data, and the deposit without
-    /// that data. `None` for bytes that are not a [`Self::preimage`].
+    /// Decodes the accumulator before the deposit, the hash of its opaque data, and the deposit
+    /// without that data. Returns `None` for bytes that are not a [`Self::preimage`].
     pub fn from_preimage(bytes: &[u8]) -> Option<DepositPreimage> {
         let [previous, index, l1_block_number, from, to, version, opaque_data_hash] =
             words::<DEPOSIT_WORDS>(bytes)?;
@@ -163,7 +164,7 @@ impl Deposit {
         Some(DepositPreimage { previous, deposit, opaque_data_hash })
     }
 
-    /// The L2 transaction the deposit becomes.
+    /// The deposit as an L2 transaction.
     pub fn to_transaction(&self, source: SourceHash) -> Result<TxEnvelope, DepositError> {
         if self.version != OPAQUE_DATA_VERSION {
             return Err(DepositError::Version { index: self.index, version: self.version });
@@ -174,8 +175,8 @@ impl Deposit {
         let (mint, head) = head.split_at(32);
         let (value, head) = head.split_at(32);
         let (gas_limit, creation) = head.split_at(8);
-        // More ether than exists: the portal cannot have received it. Derivation must not fail, so
-        // the amount saturates.
+        // An amount above 128 bits exceeds all ether, so the portal cannot have received it. The
+        // amount saturates, because derivation must not fail.
         let mint = U256::from_be_slice(mint).saturating_to();
         let to = match creation {
             [0] => TxKind::Call(self.to),
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn becomes_a_transaction() {
+    fn deposit_becomes_an_l2_transaction() {
         let source = SourceHash::Queue { index: 3 };
         let tx = deposit(packed(U256::from(7), 0, b"hi")).to_transaction(source).expect("valid");
         let tx = tx.as_deposit().expect("a deposit").inner();
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn preimages_are_read_back() {
+    fn deposit_preimages_round_trip() {
         let deposit = deposit(packed(U256::from(7), 0, b"hi"));
         let previous = B256::repeat_byte(5);
         let bytes = deposit.preimage(previous);
@@ -273,7 +274,7 @@ mod tests {
         };
         assert_eq!(Deposit::from_preimage(&bytes), Some(expected));
         assert_eq!(Deposit::from_preimage(&bytes[..192]), None);
-        // An index and two addresses that are none.
+        // Set upper bytes of the index and of both addresses.
         for at in [32, 3 * 32, 4 * 32 + 11] {
             let mut bytes = bytes.clone();
             bytes[at] = 1;
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_is_an_error() {
+    fn malformed_opaque_data_is_an_error() {
         let source = SourceHash::Queue { index: 3 };
         let short = deposit(alloc::vec![0; OPAQUE_HEAD_BYTES - 1]);
         assert_eq!(short.to_transaction(source), Err(DepositError::OpaqueData(3)));
@@ -293,8 +294,8 @@ mod tests {
     }
 
     #[test]
-    fn names_are_op_stacks() {
-        // Vectors of op-alloy-consensus' own implementation.
+    fn source_hashes_equal_the_op_stacks() {
+        // Vectors from the implementation in op-alloy-consensus.
         let hash = B256::repeat_byte(0xab);
         let user = op_alloy_consensus::UserDepositSource::new(hash, 7).source_hash();
         assert_eq!(SourceHash::User { l1_block_hash: hash, log_index: 7 }.hash(), user);

@@ -1,9 +1,9 @@
-//! Derivation: the blocks of one inbox entry.
+//! Derives the blocks of one inbox entry.
 //!
-//! Input is an entry with everything that its accumulator authenticates, and the block before it.
-//! Output is the input of the state transition, block by block. Invariant: no data on L1 makes
-//! derivation fail. A batch that breaks a rule is skipped, and the entry derives one block with its
-//! deposits.
+//! The input is an entry with everything that its accumulator authenticates, and the block before
+//! it. The output is the input of the state transition, block by block. Invariant: no data on L1
+//! makes derivation fail. A batch that breaks a rule is skipped, and the entry derives one block
+//! with its deposits.
 
 use alloc::{borrow::Cow, vec::Vec};
 
@@ -20,13 +20,13 @@ use crate::{
 pub struct EntryData<'a> {
     /// The entry.
     pub entry: &'a Entry,
-    /// Deposits consumed before it: the previous entry's count.
+    /// Number of deposits consumed before the entry: the previous entry's count.
     pub deposits_before: u64,
-    /// The entry that `entry.origin` names.
+    /// The entry at index `entry.origin`.
     pub origin: &'a Entry,
-    /// Batch data as posted: calldata, or the blobs one after the other. Empty for a forced entry.
+    /// Batch data as posted: calldata, or the concatenated blobs. Empty for a forced entry.
     pub data: &'a [u8],
-    /// Versioned hashes of the blobs. The caller has checked that they are the blobs' hashes.
+    /// Versioned hashes of the blobs. The caller has checked that the blobs have these hashes.
     pub blob_hashes: &'a [B256],
     /// The deposits that the entry consumes, in queue order.
     pub deposits: &'a [Deposit],
@@ -37,27 +37,27 @@ pub struct EntryData<'a> {
 pub struct Derived {
     /// At least one block.
     pub blocks: Vec<BlockInput>,
-    /// Hints that name the entry's deposits, in queue order. Empty if their positions in the queue
-    /// name them.
+    /// Hints that identify the entry's deposits, in queue order. Empty if queue positions identify
+    /// the deposits.
     pub deposit_hints: Vec<DepositHint>,
     /// Prefixes of the state roots that the sequencer claims, one per block; `None` for a block
     /// without transactions. No rule reads them.
     pub claimed_state_roots: Vec<Option<StateRootPrefix>>,
-    /// Why the entry's data was skipped; the entry then derives one block with its deposits.
+    /// Why the entry's data was skipped. The entry then derives one block with its deposits.
     pub fault: Option<BatchFault>,
 }
 
-/// The arguments do not belong to the entry: the caller is at fault, not the chain.
+/// The arguments do not belong to the entry. This is a fault of the caller, not of the chain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeriveError {
-    /// The data is not what the entry commits to.
+    /// The data does not match the entry's commitment.
     #[error("entry {index}: data hashes to {found}, the entry commits to {expected}")]
     DataHash {
         /// The entry.
         index: u64,
-        /// What it commits to.
+        /// The entry's commitment.
         expected: B256,
-        /// What the data hashes to.
+        /// The hash of the data.
         found: B256,
     },
     /// The number of blobs differs from the number of hashes.
@@ -65,7 +65,7 @@ pub enum DeriveError {
     Blobs {
         /// The entry.
         index: u64,
-        /// Blobs that it commits to.
+        /// Number of blobs that the entry commits to.
         expected: usize,
     },
     /// The given origin is not the entry's.
@@ -73,22 +73,22 @@ pub enum DeriveError {
     Origin {
         /// The entry.
         index: u64,
-        /// Origin that the entry names.
+        /// Origin of the entry.
         expected: u64,
-        /// Entry that was given.
+        /// The given entry.
         found: u64,
     },
-    /// The number of deposits differs from what the entry consumes.
+    /// The number of deposits differs from the number that the entry consumes.
     #[error("entry {index}: consumes {expected} deposits, {found} were given")]
     Deposits {
         /// The entry.
         index: u64,
-        /// Deposits consumed.
+        /// Number of deposits that the entry consumes.
         expected: u64,
-        /// Deposits given.
+        /// Number of given deposits.
         found: u64,
     },
-    /// The portal would not have queued this deposit.
+    /// The deposit cannot come from the portal.
     #[error(transparent)]
     Deposit(#[from] DepositError),
 }
@@ -96,7 +96,7 @@ pub enum DeriveError {
 /// Why an entry's batch data is skipped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BatchFault {
-    /// It does not decode.
+    /// The batch does not decode.
     #[error(transparent)]
     Codec(#[from] BatchError),
     /// The blobs are not packed as `pack_blobs` packs them.
@@ -105,7 +105,7 @@ pub enum BatchFault {
     /// The batch has more bytes than allowed.
     #[error("batch of {0} bytes is too long")]
     TooLong(usize),
-    /// The batch has no block.
+    /// The batch has no blocks.
     #[error("batch has no block")]
     NoBlock,
     /// A block's time is outside the range that origin, entry and the previous block of the batch
@@ -114,17 +114,17 @@ pub enum BatchFault {
     Timestamp {
         /// Position of the block in the batch.
         block: usize,
-        /// Its timestamp.
+        /// The block's timestamp.
         found: u64,
-        /// Earliest allowed.
+        /// The earliest allowed timestamp.
         min: u64,
-        /// Latest allowed.
+        /// The latest allowed timestamp.
         max: u64,
     },
-    /// The blocks' deposit counts do not sum to the entry's.
+    /// The sum of the blocks' deposit counts differs from the entry's count.
     #[error("blocks hold {found} deposits, the entry consumes {expected}")]
     DepositCount {
-        /// Deposits that the entry consumes.
+        /// Number of deposits that the entry consumes.
         expected: usize,
         /// Sum over the blocks.
         found: usize,
@@ -136,8 +136,8 @@ pub enum BatchFault {
 
 /// Derives the blocks of an inbox entry on top of `parent`.
 ///
-/// Total over all data that L1 can hold: every entry derives at least one block. An error means
-/// that the accumulator does not authenticate the arguments.
+/// Accepts all data that L1 can hold: every entry derives at least one block. An error means that
+/// the accumulator does not authenticate the arguments.
 pub fn derive(
     config: &ChainConfig,
     parent: Parent,
@@ -150,22 +150,23 @@ pub fn derive(
     Ok(Derived { blocks, deposit_hints, claimed_state_roots, fault })
 }
 
-/// The plan of an entry's blocks. Each block follows from the plan, the rules and the previous
-/// block alone. Their number does not depend on the block that they are built on.
+/// The plan of an entry's blocks. A block depends only on the plan, the rules and the previous
+/// block. The number of blocks does not depend on the previous block.
 #[derive(Clone, Debug)]
 pub struct EntryBlocks<'a> {
     config: &'a ChainConfig,
     origin: Origin,
     deposits: &'a [Deposit],
-    /// Empty if positions in the queue name the deposits.
+    /// Empty if queue positions identify the deposits.
     deposit_hints: Vec<DepositHint>,
-    /// At least one. Their deposit counts sum to the entry's.
+    /// At least one block. The sum of the deposit counts equals the entry's count.
     blocks: Vec<BatchBlock>,
     fault: Option<BatchFault>,
 }
 
 impl<'a> EntryBlocks<'a> {
-    /// Reads the entry's data by every rule of batches. Total, like [`derive()`].
+    /// Reads the entry's data and applies every rule of batches. Accepts all data, like
+    /// [`derive()`].
     pub fn open(config: &'a ChainConfig, source: &EntryData<'a>) -> Result<Self, DeriveError> {
         check_arguments(source)?;
         let origin = Origin::from(source.origin);
@@ -187,8 +188,8 @@ impl<'a> EntryBlocks<'a> {
         self.blocks.len()
     }
 
-    /// Block `index`, on top of `parent`, its signers recovered by `recover`. `None` past the last
-    /// block.
+    /// Block `index` on top of `parent`, with its signers recovered by `recover`. `None` past the
+    /// last block.
     pub fn block(
         mut self,
         index: usize,
@@ -274,7 +275,7 @@ fn check_arguments(source: &EntryData<'_>) -> Result<(), DeriveError> {
     Ok(())
 }
 
-/// The only block of an entry without usable data, as a batch.
+/// A batch of one block, for an entry without usable data.
 fn forced(source: &EntryData<'_>) -> Batch {
     let block = BatchBlock {
         timestamp: source.entry.l1_time,
@@ -308,8 +309,8 @@ fn read_batch(config: &ChainConfig, source: &EntryData<'_>) -> Result<Batch, Bat
     Ok(batch)
 }
 
-/// The block before the entry does not count: where its time is later, the blocks take that time.
-/// An entry's data alone decides how many blocks it derives, so that a proof need not know where
+/// The time of the previous block plays no role: if it is later, the blocks take that time. So an
+/// entry's data alone determines how many blocks it derives, and a proof need not know where
 /// earlier entries end.
 fn check_timestamps(
     config: &ChainConfig,
@@ -332,7 +333,8 @@ fn check_deposits(deposits: &[Deposit], batch: &Batch) -> Result<(), BatchFault>
     if hints.len() != deposits.len() {
         return Err(BatchFault::DepositCount { expected: deposits.len(), found: hints.len() });
     }
-    // Within an L1 block the hash stays and the log index grows; another L1 block has another hash.
+    // Within an L1 block the hash stays and the log index increases. Another L1 block has another
+    // hash.
     let increasing = deposits.windows(2).zip(hints.windows(2)).all(|(deposits, hints)| {
         let same_hash = hints[0].l1_block_hash == hints[1].l1_block_hash;
         if deposits[0].l1_block_number == deposits[1].l1_block_number {

@@ -10,7 +10,7 @@ const L1_GAS_PER_BYTE: u64 = 16;
 const SCALE: u64 = 1_000_000;
 
 /// The L1 data fee of the blocks of one origin (the OP stack's Fjord formula): an estimate of a
-/// transaction's compressed size times a weighted sum of the L1 fees the origin recorded.
+/// transaction's compressed size times a weighted sum of the L1 fees that the origin recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct L1Fee {
     /// `16 · baseFeeScalar · l1BaseFee + blobBaseFeeScalar · l1BlobBaseFee`.

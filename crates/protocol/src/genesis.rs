@@ -1,4 +1,4 @@
-//! The genesis file: rules, first state and L1 contracts of a chain.
+//! The genesis file: rules, initial state and L1 contracts of a chain.
 
 use alloc::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ use crate::{
 /// Storage slot of the L2 bridge that holds the L1 bridge's address.
 const OTHER_BRIDGE_SLOT: U256 = U256::ONE;
 
-/// A chain's genesis: rules, first state and, once deployed, contracts on L1.
+/// A chain's genesis: rules, initial state and, once deployed, contracts on L1.
 ///
-/// A verifier needs this file and an L1 endpoint, nothing else.
+/// A verifier needs only this file and an L1 endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Genesis {
@@ -25,10 +25,10 @@ pub struct Genesis {
     pub config: ChainConfig,
     /// Timestamp of block 0, in seconds.
     pub timestamp: u64,
-    /// The contracts on L1; absent until they are deployed.
+    /// The contracts on L1; `None` until they are deployed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub l1: Option<L1Deployment>,
-    /// Account whose signature makes a preconfirmation, if the chain names one.
+    /// Account that signs preconfirmations, if the chain names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequencer: Option<Address>,
     /// Accounts of block 0.
@@ -41,17 +41,17 @@ pub struct Genesis {
 pub struct L1Deployment {
     /// Chain id of the L1.
     pub chain_id: u64,
-    /// L1 block from which to read: the contracts are not older.
+    /// L1 block to start reading from. The contracts are not older.
     pub block_number: u64,
     /// The inbox of batches.
     pub inbox: Address,
     /// The portal: deposits and withdrawals.
     pub portal: Address,
-    /// The rollup: outputs.
+    /// The rollup contract: outputs.
     pub rollup: Address,
     /// Challenges of outputs and their games.
     pub dispute: Address,
-    /// The preimage oracle: preimages that were loaded for one-step proofs.
+    /// The preimage oracle: preimages for one-step proofs.
     pub preimage_oracle: Address,
     /// The bridge for ether and tokens. Its L2 side is a predeploy.
     pub bridge: Address,
@@ -80,14 +80,14 @@ fn is_empty(code: &Bytes) -> bool {
 }
 
 impl Genesis {
-    /// The development chain, not yet deployed: ten funded accounts with public keys, and the
+    /// The development chain before its deployment: ten funded accounts with public keys, and the
     /// predeploys.
     pub fn dev() -> Self {
         serde_json::from_str(include_str!("../genesis/dev.json"))
             .expect("invariant: the shipped genesis file is valid")
     }
 
-    /// Checks that the chain is valid and can be proven.
+    /// Checks that the chain is valid and provable.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.config.validate()?;
         let max = CHUNK_BYTES_MAX;
@@ -99,8 +99,8 @@ impl Genesis {
         }
     }
 
-    /// Writes the L1 bridge's address into the L2 bridge. This changes the genesis block, so that
-    /// it must come before anything that depends on its hash.
+    /// Writes the L1 bridge's address into the L2 bridge. This changes the genesis block, so call
+    /// it before anything that depends on the genesis hash.
     ///
     /// A chain without an L2 bridge is left unchanged.
     pub fn connect_bridge(&mut self, l1_bridge: Address) {
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bridge_on_l2_learns_of_the_bridge_on_l1() {
+    fn connect_bridge_stores_the_l1_bridges_address() {
         let mut genesis = Genesis::dev();
         assert!(genesis.alloc[&L2_STANDARD_BRIDGE].storage.is_empty());
         genesis.connect_bridge(Address::repeat_byte(0x21));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn code_that_no_proof_could_read_is_rejected() {
+    fn code_beyond_the_proofs_limit_is_rejected() {
         let mut genesis = Genesis::dev();
         assert_eq!(genesis.validate(), Ok(()));
         let address = Address::repeat_byte(0xc0);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_without_a_bridge_stays_as_it_is() {
+    fn connect_bridge_leaves_a_chain_without_a_bridge_unchanged() {
         let mut genesis = Genesis::dev();
         genesis.alloc.remove(&L2_STANDARD_BRIDGE);
         let before = genesis.clone();

@@ -8,18 +8,18 @@ use alloc::vec::Vec;
 use alloy_primitives::{B256, U256, keccak256};
 use serde::{Deserialize, Serialize};
 
-/// Bytes of calldata that one hash commits to, at most. Longer data is committed to as a list of
-/// chunk hashes, so that no preimage that a proof opens on L1 is longer.
+/// Maximum bytes of calldata under one hash. A list of chunk hashes commits to longer data, so that
+/// no preimage that a proof opens on L1 is longer.
 pub const CHUNK_BYTES_MAX: usize = 96 * 1024;
 
 /// Words of an entry's preimage.
 const ENTRY_WORDS: usize = 12;
 
-/// Where L1 holds an entry's batch data.
+/// The place where L1 holds an entry's batch data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DataKind {
-    /// No data: the entry was forced, and derives one block with its deposits.
+    /// No data: a forced entry, which derives one block with its deposits.
     None,
     /// In the calldata of the L1 transaction that appended the entry.
     Calldata,
@@ -37,7 +37,7 @@ impl DataKind {
         }
     }
 
-    /// The kind of the contract's byte; `None` for an unknown one.
+    /// The kind of the contract's byte; `None` for an unknown byte.
     pub const fn from_u8(byte: u8) -> Option<Self> {
         match byte {
             0 => Some(Self::None),
@@ -54,25 +54,25 @@ impl DataKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
-    /// Position in the inbox; 0 is the entry that the contract's constructor wrote.
+    /// Position in the inbox. The contract's constructor wrote entry 0.
     pub index: u64,
     /// Where L1 holds the batch data.
     pub data_kind: DataKind,
-    /// Commitment to the batch data: [`calldata_hash`] or [`blobs_hash`]; zero for none.
+    /// Commitment to the batch data: [`calldata_hash`] or [`blobs_hash`]; zero without data.
     pub data_hash: B256,
     /// Deposit accumulator after this entry.
     pub deposit_acc: B256,
-    /// Deposits consumed up to and including this entry.
+    /// Number of deposits consumed up to and including this entry.
     pub deposit_count: u64,
     /// L1 block that holds the entry.
     pub l1_block_number: u64,
-    /// Its timestamp, in seconds.
+    /// Timestamp of that block, in seconds.
     pub l1_time: u64,
-    /// Its base fee, in wei.
+    /// Base fee of that block, in wei.
     pub l1_base_fee: U256,
-    /// Its blob base fee, in wei.
+    /// Blob base fee of that block, in wei.
     pub l1_blob_base_fee: U256,
-    /// Hash of the L1 block before it.
+    /// Hash of that block's parent.
     pub l1_parent_hash: B256,
     /// Index of the earlier entry whose L1 attributes this entry's blocks see.
     pub origin: u64,
@@ -85,7 +85,7 @@ impl Entry {
         keccak256(self.preimage(previous))
     }
 
-    /// What [`Self::accumulate`] hashes.
+    /// The bytes that [`Self::accumulate`] hashes.
     pub fn preimage(&self, previous: B256) -> Vec<u8> {
         let words: [B256; ENTRY_WORDS] = [
             previous,
@@ -104,7 +104,8 @@ impl Entry {
         words.as_flattened_bytes()
     }
 
-    /// The previous accumulator, and the entry. `None` for bytes that are not a [`Self::preimage`].
+    /// Decodes the previous accumulator and the entry. Returns `None` for bytes that are not a
+    /// [`Self::preimage`].
     pub fn from_preimage(bytes: &[u8]) -> Option<(B256, Self)> {
         let [
             previous,
@@ -153,7 +154,7 @@ pub(crate) fn word(value: u64) -> B256 {
     U256::from(value).into()
 }
 
-/// The number in a word; `None` if it does not fit.
+/// The number in a word; `None` if it exceeds 64 bits.
 pub(crate) fn number(word: B256) -> Option<u64> {
     U256::from_be_bytes(word.0).try_into().ok()
 }
@@ -165,7 +166,7 @@ pub(crate) fn words<const N: usize>(bytes: &[u8]) -> Option<[B256; N]> {
     rest.is_empty().then(|| words.map(B256::from))
 }
 
-/// The bytes of a run of words, one after the other.
+/// Words as one byte string.
 pub(crate) trait FlattenedBytes {
     /// Concatenates the words.
     fn as_flattened_bytes(&self) -> Vec<u8>;
@@ -182,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn preimages_are_read_back() {
+    fn entry_preimages_round_trip() {
         let entry = Entry {
             index: 1,
             data_kind: DataKind::Blobs,
@@ -203,7 +204,7 @@ mod tests {
 
         assert_eq!(Entry::from_preimage(&bytes[1..]), None);
         assert_eq!(Entry::from_preimage(&[&bytes[..], &[0; 32]].concat()), None);
-        // An index, a kind and an origin out of range.
+        // Set an index, a kind and an origin out of range.
         for (at, byte) in [(32, 1), (64 + 31, 3), (64, 1), (11 * 32 + 23, 1)] {
             let mut bytes = bytes.clone();
             bytes[at] = byte;

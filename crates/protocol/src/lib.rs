@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Every item is a pure function of its arguments: no I/O, no clock, no randomness, no threads. The
-//! node, the challenger and the proof program run the same code, so that each rule is written once.
-//! Without default features the crate is `no_std`.
+//! node, the challenger and the proof program run the same code, so each rule has one
+//! implementation. Without default features the crate is `no_std`.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 

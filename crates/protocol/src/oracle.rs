@@ -1,6 +1,6 @@
-//! The preimage oracle: what the proof program reads, 32 bytes at a time, by key.
+//! The preimage oracle: the values that the proof program reads, 32 bytes at a time, by key.
 //!
-//! The first byte of a key tells what it names, and so how L1 checks an answer:
+//! The first byte of a key is its kind. It determines how L1 checks an answer:
 //!
 //! | first byte | names | rest of the key | the bytes behind it |
 //! |---|---|---|---|
@@ -24,14 +24,14 @@ const KECCAK: u8 = 2;
 const BLOB: u8 = 3;
 const PRECOMPILE: u8 = 4;
 
-/// A value that the game sets from its position.
+/// A value that the game derives from its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocalInput {
     /// [`ChainConfig::hash`](crate::ChainConfig::hash).
     ChainConfig = 0,
     /// The output root that both sides agree on, before the block.
     OutputRoot = 1,
-    /// The inbox's accumulator after the entry in question.
+    /// The inbox's accumulator after the disputed entry.
     InboxAcc = 2,
     /// Index of the block in the entry, from 0, big-endian.
     BlockIndex = 3,
@@ -40,7 +40,7 @@ pub enum LocalInput {
 impl LocalInput {
     const ALL: [Self; 4] = [Self::ChainConfig, Self::OutputRoot, Self::InboxAcc, Self::BlockIndex];
 
-    /// Its key.
+    /// The key of the input.
     pub const fn key(self) -> B256 {
         let mut key = B256::with_last_byte(self as u8);
         key.0[0] = LOCAL;
@@ -48,7 +48,7 @@ impl LocalInput {
     }
 }
 
-/// The four local inputs. Together with the program they decide a proof.
+/// The four local inputs. Together with the program they determine a proof.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LocalInputs {
@@ -74,7 +74,7 @@ impl LocalInputs {
     }
 }
 
-/// Key of the bytes that hash to `hash`.
+/// Key of the preimage of `hash`.
 pub const fn keccak_key(hash: B256) -> B256 {
     with_first_byte(hash, KECCAK)
 }
@@ -92,7 +92,7 @@ pub fn precompile_key(address: &Address, input: &[u8]) -> B256 {
     with_first_byte(keccak256(call), PRECOMPILE)
 }
 
-/// Whether L1 can answer this key. The machine stops at any other.
+/// Whether L1 can answer this key. The machine stops at any other key.
 pub fn is_oracle_key(key: &B256) -> bool {
     match key[0] {
         LOCAL => LocalInput::ALL.iter().any(|input| input.key() == *key),
@@ -106,10 +106,10 @@ const fn with_first_byte(mut key: B256, byte: u8) -> B256 {
     key
 }
 
-/// 32 bytes of the value of a key.
+/// 32 bytes of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OracleWord {
-    /// The bytes from the offset on, zeros past the end.
+    /// The bytes from the offset on, followed by zeros past the end.
     pub word: B256,
     /// Length of the value.
     pub len: u64,
@@ -129,12 +129,12 @@ impl OracleWord {
 
 /// The source of the program's reads.
 pub trait Oracle {
-    /// 32 bytes of the value of `key` at `offset`, a multiple of 32. `None` if this oracle does not
-    /// have it.
+    /// Reads 32 bytes of the value of `key` at `offset`, a multiple of 32. Returns `None` if this
+    /// oracle does not have the value.
     fn read(&mut self, key: &B256, offset: u64) -> Option<OracleWord>;
 
-    /// Announces the call that the next [`precompile_key`] names, for an oracle that computes the
-    /// answer.
+    /// Announces the call whose [`precompile_key`] is read next, for an oracle that computes the
+    /// result.
     fn hint_precompile(&mut self, _address: &Address, _input: &[u8]) {}
 }
 
@@ -159,7 +159,7 @@ pub enum Preimage {
     },
     /// A blob.
     Blob {
-        /// Its hash, as `BLOBHASH` gives it.
+        /// The blob's hash, as `BLOBHASH` returns it.
         versioned_hash: B256,
         /// [`BLOB_BYTES`] bytes.
         bytes: Bytes,
@@ -168,15 +168,16 @@ pub enum Preimage {
     Precompile {
         /// The precompile.
         address: Address,
-        /// Its input.
+        /// The precompile's input.
         input: Bytes,
-        /// Its output; `None` if it fails with any amount of gas.
+        /// The precompile's output; `None` if it fails with any amount of gas.
         output: Option<Bytes>,
     },
 }
 
 impl Preimage {
-    /// Its key. Computed, not checked: the caller vouches for the blob's hash and the output.
+    /// The key of the value. It is computed, not checked: the caller vouches for a blob's hash and
+    /// a precompile's output.
     pub fn key(&self) -> B256 {
         match self {
             Self::Keccak { bytes } => keccak_key(keccak256(bytes)),
@@ -212,7 +213,7 @@ pub struct Preimages {
     preimages: BTreeMap<B256, Preimage>,
 }
 
-/// [`Preimages`] as serialized.
+/// [`Preimages`] in serialized form.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Unchecked {
@@ -223,12 +224,12 @@ struct Unchecked {
 /// Why serialized preimages are invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PreimagesError {
-    /// A preimage is listed under another's key.
+    /// A preimage is listed under the key of another.
     #[error("the preimage of key {found} is listed under key {listed}")]
     Key {
         /// Key under which it is listed.
         listed: B256,
-        /// Its own key.
+        /// The preimage's own key.
         found: B256,
     },
     /// A blob has the wrong length.
@@ -236,7 +237,7 @@ pub enum PreimagesError {
     BlobBytes {
         /// The key.
         key: B256,
-        /// Its length.
+        /// Length of the listed bytes.
         found: usize,
     },
 }
@@ -262,7 +263,7 @@ impl TryFrom<Unchecked> for Preimages {
 }
 
 impl Preimages {
-    /// Only the local inputs.
+    /// Creates a set with local inputs only.
     pub const fn new(local: LocalInputs) -> Self {
         Self { local, preimages: BTreeMap::new() }
     }
@@ -272,7 +273,7 @@ impl Preimages {
         self.preimages.insert(preimage.key(), preimage);
     }
 
-    /// The value of a key that is not a local input's.
+    /// The value of a key. Local inputs are not included.
     pub fn get(&self, key: &B256) -> Option<&Preimage> {
         self.preimages.get(key)
     }
@@ -298,7 +299,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_end_in_zeros() {
+    fn reads_past_the_end_return_zeros() {
         let bytes = [7; 40];
         assert_eq!(OracleWord::of(&bytes, 0), OracleWord { word: B256::repeat_byte(7), len: 40 });
         let mut tail = B256::ZERO;
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_name_one_thing() {
+    fn only_keys_of_known_kinds_are_oracle_keys() {
         assert!(is_oracle_key(&LocalInput::BlockIndex.key()));
         let mut foreign = LocalInput::BlockIndex.key();
         foreign[31] = 4;
@@ -324,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn preimages_are_read_under_their_own_keys() {
+    fn preimages_deserialize_only_under_their_own_keys() {
         let mut all = Preimages::default();
         all.add(Preimage::Keccak { bytes: Bytes::from_static(b"a node") });
         let json = serde_json::to_string(&all).expect("serializes");
@@ -340,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn preimages_answer_by_kind() {
+    fn preimages_are_read_by_kind() {
         let local = LocalInputs { block_index: 3, ..LocalInputs::default() };
         let mut all = Preimages::new(local);
         let failed = Preimage::Precompile {

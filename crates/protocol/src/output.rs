@@ -1,4 +1,4 @@
-//! Output roots and the claims that proposers make on L1.
+//! Output roots and the claims of proposers on L1.
 
 use alloc::vec::Vec;
 
@@ -10,7 +10,7 @@ use crate::inbox::{FlattenedBytes, word, words};
 /// Version of the output root's preimage (OP stack, version 0).
 const OUTPUT_VERSION: B256 = B256::ZERO;
 
-/// The preimage of an output root: the chain after a block.
+/// The preimage of an output root: a commitment to the chain after a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputRoot {
@@ -28,14 +28,14 @@ impl OutputRoot {
         keccak256(self.preimage())
     }
 
-    /// What [`Self::hash`] hashes.
+    /// The bytes that [`Self::hash`] hashes.
     pub fn preimage(&self) -> Vec<u8> {
         let words =
             [OUTPUT_VERSION, self.state_root, self.message_passer_storage_root, self.block_hash];
         words.as_flattened_bytes()
     }
 
-    /// The output of this preimage. `None` for bytes that are not a [`Self::preimage`].
+    /// Decodes an output from a [`Self::preimage`]. Returns `None` for other bytes.
     pub fn from_preimage(bytes: &[u8]) -> Option<Self> {
         let [version, state_root, message_passer_storage_root, block_hash] = words(bytes)?;
         let output = Self { state_root, message_passer_storage_root, block_hash };
@@ -43,7 +43,7 @@ impl OutputRoot {
     }
 }
 
-/// What a proposer asserts: "after entry `entry`, whose accumulator is `acc`, the output root is
+/// A proposer's claim: "after entry `entry`, whose accumulator is `acc`, the output root is
 /// `output_root`", on top of the parent's claim. The genesis claim has a zero parent and entry 0.
 pub fn output_claim(parent: B256, entry: u64, acc: B256, output_root: B256) -> B256 {
     keccak256([parent, word(entry), acc, output_root].as_flattened_bytes())
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn preimages_are_read_back() {
+    fn output_preimages_round_trip() {
         let [state_root, message_passer_storage_root, block_hash] =
             [1, 2, 3].map(B256::repeat_byte);
         let output = OutputRoot { state_root, message_passer_storage_root, block_hash };

@@ -1,4 +1,4 @@
-//! Addresses of contracts that exist from genesis. They are the OP stack's where the semantics
+//! Addresses of contracts that exist from genesis. They equal the OP stack's where the semantics
 //! match.
 
 use alloy_primitives::{Address, address};

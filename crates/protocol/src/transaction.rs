@@ -62,7 +62,7 @@ pub fn decode_transaction(bytes: &[u8]) -> Result<TxEnvelope, TxDecodeError> {
     Ok(tx)
 }
 
-/// A transaction with what is computed once: its signer and its size. Cheap to clone.
+/// A transaction with its signer and its size, which are computed once. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedTx(Arc<Known>);
 
@@ -80,7 +80,7 @@ impl SignedTx {
     }
 
     /// Recovers the signer with another implementation of [`ecrecover`]. The signature's ranges are
-    /// checked here, before any backend sees it, so that all backends agree.
+    /// checked before any backend sees it, so that all backends agree.
     pub fn recover_with(
         envelope: TxEnvelope,
         recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
@@ -95,7 +95,7 @@ impl SignedTx {
     }
 
     /// Trusts the given sender and does not read the signature. For measurements and tests of later
-    /// stages; submissions of others go through [`Self::recover`].
+    /// stages. Submissions of users go through [`Self::recover`].
     pub fn new_unchecked(envelope: TxEnvelope, sender: Address) -> Self {
         Self::new(envelope, Ok(sender))
     }
@@ -105,27 +105,27 @@ impl SignedTx {
         &self.0.envelope
     }
 
-    /// Its signer, or why it has none.
+    /// The signer, or why the transaction has none.
     pub fn signer(&self) -> Result<Address, SignatureError> {
         self.0.signer
     }
 
-    /// The transaction's hash.
+    /// The hash of the transaction.
     pub fn hash(&self) -> B256 {
         self.envelope().tx_hash()
     }
 
-    /// Nonce of the transaction.
+    /// The nonce of the transaction.
     pub fn nonce(&self) -> u64 {
         self.envelope().nonce()
     }
 
-    /// Its size for the L1 data fee, in millionths of a byte.
+    /// The transaction's size for the L1 data fee, in millionths of a byte.
     pub fn data_size(&self) -> u64 {
         self.0.data_size
     }
 
-    /// Its EIP-2718 bytes.
+    /// The transaction's EIP-2718 bytes.
     pub fn encoded(&self) -> Vec<u8> {
         self.envelope().encoded_2718()
     }
@@ -140,7 +140,7 @@ const V_EVEN: u8 = 27;
 /// `v` of a public key with an odd y coordinate.
 const V_ODD: u8 = 28;
 
-/// The address of the key that made a signature: the result of the precompile of this name,
+/// The address of the key that made a signature. It is the result of the `ecrecover` precompile,
 /// computed natively. `None` if the precompile's output is empty.
 pub fn ecrecover(input: &EcrecoverInput) -> Option<Address> {
     let [digest, v, r, s] = [0, 1, 2, 3].map(|word| {
@@ -192,12 +192,12 @@ fn recover_address(
     recover(&ecrecover_input(signature, digest)).ok_or(SignatureError::NoSigner)
 }
 
-/// The account that signed an EIP-7702 authorization; `None` makes the authorization void.
+/// The account that signed an EIP-7702 authorization. `None` means that the authorization is void.
 pub fn recover_authority(authorization: &SignedAuthorization) -> Option<Address> {
     recover_authority_with(authorization, &mut ecrecover)
 }
 
-/// The same with another implementation of [`ecrecover`].
+/// [`recover_authority`] with another implementation of [`ecrecover`].
 pub fn recover_authority_with(
     authorization: &SignedAuthorization,
     recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn decodes_and_recovers() {
+    fn transaction_decodes_and_recovers_its_signer() {
         let tx = signed(TxEip1559 { chain_id: 4242, to: TxKind::Create, ..Default::default() });
         let decoded = decode_transaction(&tx.encoded_2718()).expect("decodes");
         assert_eq!(decoded, tx);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_users_transaction() {
+    fn bytes_of_other_transactions_are_rejected() {
         assert_eq!(decode_transaction(&[]), Err(TxDecodeError::Empty));
         for kind in [0u8, 3, 5, 0x7d, 0x7e, 0x7f] {
             assert_eq!(
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn signature_ranges_come_first() {
+    fn signature_ranges_are_checked_before_recovery() {
         let digest = B256::repeat_byte(1);
         let high_s = SECP256K1_N - U256::from(1);
         for (r, s) in [
@@ -271,7 +271,7 @@ mod tests {
                 Err(SignatureError::OutOfRange)
             );
         }
-        // x = 5 is on no point of the curve.
+        // No point of the curve has x = 5.
         let signature = Signature::new(U256::from(5), U256::from(1), false);
         assert_eq!(
             recover_address(&signature, digest, &mut ecrecover),
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn another_backend_is_asked_as_the_precompile_is() {
+    fn backend_receives_the_precompiles_input() {
         let tx = signed(TxEip1559 { chain_id: 4242, ..Default::default() });
         let TxEnvelope::Eip1559(inner) = &tx else { unreachable!() };
         let (digest, signature) = (inner.signature_hash(), *inner.signature());
@@ -298,7 +298,7 @@ mod tests {
             [digest, v, r, s].concat()
         );
         assert_eq!(ecrecover(&asked[0]), Some(ACCOUNT));
-        // `v` is a whole word.
+        // `v` is a whole word, so its upper bytes count.
         let mut foreign = asked[0];
         foreign[40] = 1;
         assert_eq!(ecrecover(&foreign), None);

@@ -1,5 +1,5 @@
-//! The batch codec: it round-trips every batch, refuses hostile bytes, and keeps the format of the
-//! vectors.
+//! The batch codec: it round-trips every batch, rejects hostile bytes, and follows the format of
+//! the golden vectors.
 
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_eips::{
@@ -41,7 +41,7 @@ fn call(input: Vec<u8>) -> TxEnvelope {
     tx.into_signed(Signature::test_signature()).into()
 }
 
-/// Draws from few or from all values: repeated values are coded in another way.
+/// Draws from few values or from all values, because repeated values are coded differently.
 fn any_word() -> impl Strategy<Value = [u8; 32]> {
     prop_oneof![
         Just([0; 32]),
@@ -189,7 +189,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_damaged_is_refused_or_within_limits(
+    fn damaged_batches_are_rejected_or_within_limits(
         batch in any_batch(),
         damage in prop::collection::vec((any::<prop::sample::Index>(), 1u8..), 1..4),
     ) {
@@ -203,20 +203,20 @@ proptest! {
             let transactions = decoded.blocks.iter().flat_map(|block| &block.transactions);
             let size: usize = transactions.map(|tx| tx.encoded_2718().len()).sum();
             prop_assert!(size <= 20_000);
-            // What decodes is what an encoder could have been given.
+            // An encoder accepts every decoded batch.
             let again = decoded.encode(LIMITS, Effort::Fast).expect("encodes");
             prop_assert_eq!(Batch::decode(&again, &LIMITS), Ok(decoded));
         }
     }
 
     #[test]
-    fn noise_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..600), memory in 0u8..12) {
+    fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600), memory in 0u8..12) {
         let _ = Batch::decode(&bytes, &LIMITS);
         let _ = Batch::decode(&[&[1, memory][..], &bytes].concat(), &LIMITS);
     }
 
     #[test]
-    fn the_encoder_takes_what_decodes_and_nothing_else(
+    fn encoder_accepts_exactly_the_decodable_transactions(
         tx in any_transaction(),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
     ) {
@@ -230,7 +230,7 @@ proptest! {
         match decode_transaction(&bytes) {
             Ok(tx) if tx.encoded_2718() == bytes => {
                 prop_assert_eq!(pushed, Ok(()));
-                let batch = Batch::decode(&encoder.finish(), &LIMITS).expect("decodes");
+                let batch = Batch::decode(&encoder.finish(), &LIMITS).expect("an accepted transaction decodes");
                 prop_assert_eq!(batch.blocks[0].transactions[0].encoded_2718(), bytes);
             }
             _ => prop_assert_eq!(pushed, Err(BatchError::Transaction(0))),
@@ -238,7 +238,7 @@ proptest! {
     }
 
     #[test]
-    fn the_size_is_known_beforehand(batch in any_batch()) {
+    fn bytes_max_bounds_the_size(batch in any_batch()) {
         let mut encoder = BatchEncoder::new(LIMITS, Effort::Fast);
         for block in &batch.blocks {
             let raw: Vec<Bytes> =
@@ -252,7 +252,7 @@ proptest! {
 }
 
 #[test]
-fn truncated_or_extended_batches_are_refused() {
+fn truncated_or_extended_batches_are_rejected() {
     let bytes = encode(&of_transactions((0..5).map(|i| call(vec![i; 36])).collect()));
     assert!(Batch::decode(&bytes, &LIMITS).is_ok());
     for length in 0..bytes.len() {
@@ -267,7 +267,7 @@ fn truncated_or_extended_batches_are_refused() {
 }
 
 #[test]
-fn decompression_bombs_are_refused() {
+fn decompression_bombs_are_rejected() {
     let wide = BatchLimits { inflated_bytes_max: 1 << 30, ..LIMITS };
     for input in [vec![0; 4 + (32 << 15)], vec![0; 1 << 20]] {
         let size = 64 + TRANSACTION_BYTES + input.len();
@@ -282,7 +282,7 @@ fn decompression_bombs_are_refused() {
 }
 
 #[test]
-fn counts_are_limited() {
+fn counts_beyond_limits_are_rejected() {
     let wide = BatchLimits {
         blocks_max: usize::MAX,
         block_transactions_max: usize::MAX,
@@ -318,7 +318,7 @@ fn runs_of_empty_blocks_take_few_bytes() {
     assert_eq!(Batch::decode(&bytes, &LIMITS), Ok(batch));
 }
 
-/// A batch in the form of the vectors.
+/// A batch in the form of the golden vectors.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Vector {
@@ -354,7 +354,7 @@ impl Vector {
         }
     }
 
-    /// One batch of each kind, always the same.
+    /// One batch of each kind. They are always the same.
     fn all() -> Vec<Self> {
         let empty = |timestamp| BatchBlock { timestamp, ..BatchBlock::default() };
         let quiet = Batch {
@@ -452,7 +452,8 @@ fn encoding_matches_the_golden_vectors() {
     assert_eq!(vectors, Vector::all());
 }
 
-/// After a change of the format: `cargo test -p turnpike-protocol --test batch -- --ignored`.
+/// Run it after a change of the format: `cargo test -p turnpike-protocol --test batch --
+/// --ignored`.
 #[test]
 #[ignore = "writes vectors/batch.json"]
 fn write_vectors() {

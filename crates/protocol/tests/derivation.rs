@@ -11,7 +11,7 @@ use turnpike_protocol::{
 const KEY: [u8; 32] = hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
 const PARENT: Parent = Parent { number: 7, timestamp: 1_000, origin: Some(2) };
 
-/// Limits of an encoder that produces batches to be refused.
+/// Limits of an encoder whose batches exceed the chain's limits.
 const WIDE: BatchLimits = BatchLimits {
     blocks_max: usize::MAX,
     block_transactions_max: usize::MAX,
@@ -19,7 +19,7 @@ const WIDE: BatchLimits = BatchLimits {
     inflated_bytes_max: usize::MAX,
 };
 
-/// An entry under test with everything that an honest reader of L1 passes on.
+/// An entry under test, with everything that an honest reader of L1 provides.
 #[derive(Clone)]
 struct Case {
     batch: Batch,
@@ -79,9 +79,9 @@ impl Case {
         self.with_source(|config, source| derive(config, self.parent, source))
     }
 
-    /// Derives and expects a skipped batch.
+    /// Derives the entry and expects that its batch is skipped.
     fn fault(&self) -> BatchFault {
-        let derived = self.derive().expect("total");
+        let derived = self.derive().expect("derivation never fails");
         assert_eq!(derived.blocks.len(), 1, "a bad batch derives one block");
         assert_eq!(user_deposits(&derived).len(), self.deposits.len());
         assert!(derived.blocks[0].transactions.is_empty());
@@ -146,7 +146,7 @@ fn user_deposits(derived: &Derived) -> Vec<B256> {
 }
 
 #[test]
-fn a_batch_derives_its_blocks() {
+fn batch_derives_its_blocks() {
     let case = Case::new(vec![
         block(1_000, 0, vec![transfer(0), transfer(1)]),
         block(1_005, 1, vec![]),
@@ -171,7 +171,7 @@ fn a_batch_derives_its_blocks() {
 }
 
 #[test]
-fn a_new_origin_adds_one_attributes_transaction() {
+fn new_origin_adds_one_attributes_transaction() {
     let mut case = Case::new(vec![block(1_000, 0, vec![]), block(1_000, 0, vec![])]);
     case.origin = 3;
     let derived = case.derive().expect("derives");
@@ -179,18 +179,18 @@ fn a_new_origin_adds_one_attributes_transaction() {
     assert_eq!(counts, [1, 0]);
     assert_eq!(derived.blocks[0].origin.l1_base_fee, U256::from(4));
     assert_ne!(mix_hash(&derived.blocks[0].origin, 8), mix_hash(&derived.blocks[0].origin, 9));
-    // Block 1 always has them: genesis has no origin.
+    // Block 1 always has an attributes transaction, because genesis has no origin.
     case.parent = Parent { number: 0, timestamp: 0, origin: None };
     assert_eq!(case.derive().expect("derives").blocks[0].deposits.len(), 1);
 }
 
 #[test]
-fn a_forced_entry_derives_one_block_of_deposits() {
+fn forced_entry_derives_one_block_of_deposits() {
     let mut case = Case::new(vec![]).with_deposits(&[3, 4], &[]);
     case.kind = DataKind::None;
     let derived = case.derive().expect("derives");
     assert_eq!((derived.blocks.len(), derived.fault.as_ref()), (1, None));
-    // Its time is the entry's, and its deposits are named by their position in the queue.
+    // The block takes the entry's time, and queue positions identify its deposits.
     assert_eq!(derived.blocks[0].timestamp, 1_100);
     assert_eq!(user_deposits(&derived), [5, 6].map(|index| SourceHash::Queue { index }.hash()));
     case.parent.timestamp = 5_000;
@@ -217,7 +217,7 @@ fn block_times_stay_between_origin_and_drift() {
     let fault = |times: &[u64]| {
         Case::new(times.iter().map(|time| block(*time, 0, vec![])).collect())
             .derive()
-            .expect("total")
+            .expect("derivation never fails")
             .fault
     };
     assert_eq!(fault(&[920, 1_700]), None);
@@ -234,18 +234,18 @@ fn block_times_never_precede_the_parent() {
     let posted = [920, 999, 999, 1_001];
     let case = Case::new(posted.map(|time| block(time, 0, vec![])).to_vec());
     let times = |parent| {
-        let derived = Case { parent, ..case.clone() }.derive().expect("total");
+        let derived = Case { parent, ..case.clone() }.derive().expect("derivation never fails");
         assert_eq!(derived.fault, None);
         derived.blocks.iter().map(|block| block.timestamp).collect::<Vec<_>>()
     };
     assert_eq!(times(PARENT), [1_000, 1_000, 1_000, 1_001]);
-    // However late that block is, there are as many.
+    // The number of blocks does not depend on the parent's time.
     assert_eq!(times(Parent { timestamp: 5_000, ..PARENT }), [5_000; 4]);
     assert_eq!(times(Parent { timestamp: 0, ..PARENT }), posted);
 }
 
 #[test]
-fn a_block_derived_alone_equals_the_block_derived_with_all() {
+fn block_derived_alone_equals_the_block_derived_with_its_entry() {
     let blocks = vec![
         block(900, 1, vec![transfer(0)]),
         block(1_005, 0, vec![transfer(1), transfer(2)]),
@@ -288,11 +288,14 @@ fn deposit_counts_sum_up_and_hints_increase() {
         assert!(matches!(case(&[3, 3], hints).fault(), BatchFault::DepositHints));
     }
     assert!(matches!(case(&[3, 4], &[(1, 1), (1, 2)]).fault(), BatchFault::DepositHints));
-    assert_eq!(case(&[3, 4], &[(1, 9), (2, 0)]).derive().expect("total").fault, None);
+    assert_eq!(
+        case(&[3, 4], &[(1, 9), (2, 0)]).derive().expect("derivation never fails").fault,
+        None
+    );
 }
 
 #[test]
-fn an_unsigned_transaction_does_not_invalidate_its_batch() {
+fn transaction_without_signer_does_not_invalidate_its_batch() {
     let unsigned: TxEnvelope =
         TxEip1559::default().into_signed(Signature::new(U256::ZERO, U256::ZERO, false)).into();
     let case = Case::new(vec![block(1_000, 0, vec![unsigned, transfer(0)])]);

@@ -1,4 +1,5 @@
-//! Golden vectors shared with the contracts' tests. viem made them, neither implementation did.
+//! Golden vectors shared with the contracts' tests. viem computed them, independently of both
+//! implementations.
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use serde_json::Value;
@@ -45,8 +46,9 @@ fn inbox_accumulators() {
     let vectors = read("inbox");
     let mut previous = hash(&vectors, "chainConfigHash");
     for vector in list(&vectors, "entries") {
-        let data_kind = DataKind::from_u8(number(vector, "dataKind").try_into().expect("small"))
-            .expect("a kind that exists");
+        let data_kind =
+            DataKind::from_u8(number(vector, "dataKind").try_into().expect("fits 8 bits"))
+                .expect("a known kind");
         let entry = Entry {
             index: number(vector, "index"),
             data_kind,
@@ -234,7 +236,7 @@ fn oracle_words() {
         let result = &list(vector, "parts")[0];
         let output = match vector["succeeds"].as_bool().expect("yes or no") {
             true => {
-                let len = usize::try_from(number(vector, "length")).expect("short");
+                let len = usize::try_from(number(vector, "length")).expect("length fits usize");
                 let word_of = |part| hash(part, "word");
                 let words: Vec<_> = list(vector, "parts").iter().map(word_of).collect();
                 Some(Bytes::copy_from_slice(&words.concat()[1..len]))

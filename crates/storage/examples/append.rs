@@ -1,6 +1,6 @@
-//! What durability costs on this machine: `cargo run --release -p turnpike-storage --example append
-//! [FILE|URL]`. Without an argument, on a file in the working directory, and on a PostgreSQL server
-//! that is started for it. The database is left where it is.
+//! Measures the cost of durable appends on this machine: `cargo run --release -p turnpike-storage
+//! --example append [FILE|URL]`. Without an argument it uses a file in the working directory and a
+//! PostgreSQL server that it starts. The database is not deleted afterwards.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,14 @@ use turnpike_storage::{
     StoredTimes,
 };
 
-/// Transactions in a slice, and bytes of each.
+/// Transactions in a slice, and bytes of each transaction.
 const SLICE_TRANSACTIONS: usize = 50;
 const TRANSACTION_BYTES: usize = 240;
 
-/// Slices that are appended, one after the other.
+/// Number of slices that are appended one after the other.
 const SLICES: usize = 2_000;
 
-/// Blocks that are indexed, and transactions of each.
+/// Number of indexed blocks, and transactions of each block.
 const BLOCKS: u64 = 100;
 const BLOCK_TRANSACTIONS: usize = 2_000;
 
@@ -63,7 +63,7 @@ async fn measure(location: &DatabaseLocation) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// How long appends take.
+/// The durations of the appends.
 async fn append(database: &Database) -> Result<String, StorageError> {
     let mut times = Vec::with_capacity(SLICES);
     for slice in 0..SLICES {
@@ -128,7 +128,7 @@ fn block(number: u64) -> SealedBlock {
     }
 }
 
-/// Bytes that no other transaction has, and that do not compress.
+/// Unique bytes that do not compress.
 fn raw(n: u64) -> Bytes {
     let mut raw = Vec::with_capacity(TRANSACTION_BYTES + 32);
     let mut hash = keccak256(n.to_be_bytes());

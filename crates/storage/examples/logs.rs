@@ -1,6 +1,6 @@
-//! What looking for logs costs on this machine: `cargo run --release -p turnpike-storage --example
-//! logs [BLOCKS]`. By the index, and by reading all blocks; on a file in the working directory,
-//! which is deleted afterwards.
+//! Measures the cost of searching logs on this machine: `cargo run --release -p turnpike-storage
+//! --example logs [BLOCKS]`. Compares the index with a scan of all blocks, on a file in the working
+//! directory that is deleted afterwards.
 
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,15 @@ use turnpike_storage::{
     SealedBlock, StorageError, StoredTimes,
 };
 
-/// Blocks, if it is not said how many, and logs of each: transfers of one of some tokens.
+/// Number of blocks without an argument, and logs per block: transfers of a few tokens.
 const BLOCKS: u64 = 10_000;
 const BLOCK_LOGS: u64 = 20;
 const TOKENS: u64 = 50;
 
-/// Every so many blocks there is a transfer of a token that is seldom moved.
+/// Interval of blocks between the transfers of a rare token.
 const RARE: u64 = 1_000;
 
-/// Blocks read at a time by a scan.
+/// Blocks that a scan reads at a time.
 const SCAN_STEP: u64 = 100;
 
 #[tokio::main]
@@ -60,14 +60,14 @@ async fn main() -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Blocks whose blooms say that they may hold logs of a contract.
+/// Returns the blocks whose bloom filters may contain a log of a contract.
 async fn scan(
     database: &Database,
     blocks: u64,
     address: &Address,
 ) -> Result<Vec<u64>, StorageError> {
     let mut found = Vec::new();
-    for first in (0..blocks).step_by(usize::try_from(SCAN_STEP).expect("small")) {
+    for first in (0..blocks).step_by(usize::try_from(SCAN_STEP).expect("fits usize")) {
         for record in database.blocks(first, first + SCAN_STEP - 1).await? {
             if record.header.logs_bloom.contains_input(BloomInput::Raw(address.as_slice())) {
                 found.push(record.header.number);
@@ -97,7 +97,7 @@ fn block(number: u64) -> SealedBlock {
     let logs: Vec<_> = (0..BLOCK_LOGS).map(|n| log(number, n)).collect();
     let mut logs_bloom = Bloom::ZERO;
     logs.iter().for_each(|log| logs_bloom.accrue_log(log));
-    // What a receipt and a transaction take.
+    // Receipt and transaction have realistic sizes.
     let receipt = ReceiptRecord {
         transaction: Bytes::from(vec![2; 180]),
         sender: Address::repeat_byte(1),

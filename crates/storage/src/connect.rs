@@ -14,17 +14,17 @@ use sqlx::{
 
 use crate::{DatabaseLocation, StorageError};
 
-/// Connections in a pool that reads.
+/// Maximum connections in a pool of readers.
 const READERS_MAX: u32 = 8;
 
-/// Attempts to get a server's lock. A server notices only after a moment that the last writer is
-/// gone.
+/// Attempts to get a server's lock. A server notices the end of the last writer only after a
+/// moment.
 const LOCK_ATTEMPTS: u32 = 20;
 
 /// Time between the attempts.
 const LOCK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// First half of the advisory lock's key. The other half is the schema's name.
+/// First half of the advisory lock's key. The second half is a hash of the schema's name.
 const LOCK_CLASS: i32 = 0x7475_726e;
 
 /// Settings of a SQLite connection that writes the journal.
@@ -184,7 +184,7 @@ impl DatabaseLocation {
         if found.is_some() { Err(StorageError::OldLayout(self.clone())) } else { Ok(()) }
     }
 
-    /// Turns an error of opening into one that names the database.
+    /// Converts an error of opening into one that names the database.
     pub(crate) fn unusable(&self, error: sqlx::Error) -> StorageError {
         let reason = error
             .as_database_error()

@@ -19,10 +19,10 @@ use crate::{
     sql::unsigned,
 };
 
-/// How long the node's own reads wait for a connection.
+/// Maximum time that the node's own reads wait for a connection.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// How long clients' reads wait for a connection.
+/// Maximum time that clients' reads wait for a connection.
 const CLIENT_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// A role's database: journal and outbox, and for a sequencer or replica the index.
@@ -194,7 +194,7 @@ impl IndexDatabase {
 
 async fn close(connection: Option<AnyConnection>) {
     if let Some(connection) = connection {
-        // A broken connection fails to close, which changes nothing.
+        // Closing a broken connection fails, and the failure has no effect.
         let _ = connection.close().await;
     }
 }

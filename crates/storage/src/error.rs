@@ -14,7 +14,7 @@ pub enum StorageError {
     /// Another process writes this database.
     #[error("database {0} is in use by another process")]
     InUse(DatabaseLocation),
-    /// The database was made for another chain.
+    /// The database belongs to another chain.
     #[error(
         "database {location} belongs to another genesis: it holds {found}, this chain is {expected}"
     )]
@@ -23,10 +23,10 @@ pub enum StorageError {
         location: DatabaseLocation,
         /// This chain's id.
         expected: B256,
-        /// The id it holds.
+        /// The chain id in the database.
         found: B256,
     },
-    /// An early version made the database, with a layout that cannot be migrated.
+    /// An early version created the database, with a layout that cannot be migrated.
     #[error(
         "database {0} was made by an earlier version whose journal this one cannot read: move the file away, and the chain is \
          derived from L1 again"
@@ -39,7 +39,7 @@ pub enum StorageError {
         table: &'static str,
         /// Row.
         key: u64,
-        /// What is wrong with it.
+        /// What is wrong with the row.
         reason: String,
     },
     /// The journal ends before rows that the index covers.
@@ -52,10 +52,10 @@ pub enum StorageError {
         location: DatabaseLocation,
         /// Sequence after the last row.
         end: u64,
-        /// Sequence after the last row that was indexed.
+        /// Sequence after the last indexed row.
         indexed: u64,
     },
-    /// Another process has opened the database for writing since.
+    /// Another process has opened the database for writing.
     #[error("epoch {0} is over: another process writes the database now, and this one must stop")]
     Fenced(u64),
     /// The disk is full. The write did not take place.
@@ -123,7 +123,7 @@ impl StorageError {
         matches!(self, Self::Full(_))
     }
 
-    /// Whether the write may have taken place: only a restart tells.
+    /// Whether the write may have taken place. Only a restart can tell.
     pub const fn is_outcome_unknown(&self) -> bool {
         matches!(self, Self::Io(_) | Self::Lost(_) | Self::Interrupted { .. })
     }
@@ -146,7 +146,7 @@ impl From<sqlx::Error> for StorageError {
     }
 }
 
-/// Maps the engine's error code to the variant that says what to do, if there is one.
+/// Maps the engine's error code to the variant that describes the remedy, if there is one.
 fn variant_of(error: &dyn DatabaseError) -> Option<fn(sqlx::Error) -> StorageError> {
     let code = error.code()?;
     let is_sqlite = error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some();

@@ -1,4 +1,4 @@
-//! Where a database is, from a path or a URL.
+//! The location of a database, parsed from a path or a URL.
 
 use std::{
     convert::Infallible,
@@ -20,7 +20,7 @@ enum LocationKind {
 /// Schemes of a PostgreSQL URL.
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
-/// Stands for a password in messages.
+/// Replaces a password in messages.
 const HIDDEN: &str = "…";
 
 impl DatabaseLocation {
@@ -82,7 +82,7 @@ impl fmt::Debug for DatabaseLocation {
 }
 
 /// Hides the password of a URL, in the authority and in the query. Hides every query value that may
-/// be one.
+/// be a password.
 fn without_password(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let (rest, query) =

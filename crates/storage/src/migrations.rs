@@ -1,8 +1,8 @@
 //! The SQL files of `migrations/`, embedded in the binary.
 //!
-//! A version is used once over both directories, because a PostgreSQL database holds journal and
-//! index. An applied file never changes, comments included: sqlx keeps its checksum. Every change
-//! is a new file.
+//! Each version number is used once across both directories, because a PostgreSQL database holds
+//! journal and index. An applied file never changes, not even its comments: sqlx stores its
+//! checksum. Every change is a new file.
 
 use std::borrow::Cow;
 

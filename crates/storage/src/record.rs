@@ -6,7 +6,7 @@ use turnpike_protocol::{
     BlockInput, DEPOSITOR_ACCOUNT, Header, Origin, OutputRoot, QueuedDeposit, SignedTx, TxEnvelope,
 };
 
-/// A sealed block's input and result: everything that executing it again takes, and its hash and
+/// A sealed block's input and result: everything that executing it again needs, with its hash and
 /// state root. The batcher posts it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedInput {
@@ -38,8 +38,8 @@ impl SealedInput {
     }
 
     /// Whether the block takes exactly this record's deposits from the queue, in order. The
-    /// attributes transaction before them is not compared: it follows from the origins, and only
-    /// the block's parent decides whether there is one.
+    /// attributes transaction before them is not compared: it depends on the origins, and only the
+    /// block's parent decides whether there is one.
     fn has_deposits(&self, block: &BlockInput) -> bool {
         let attributes = block.deposits.first().filter(|first| {
             first.as_deposit().is_some_and(|deposit| deposit.from == DEPOSITOR_ACCOUNT)

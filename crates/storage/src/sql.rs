@@ -8,12 +8,12 @@ use sqlx::{Any, AnyConnection, AssertSqlSafe, any::AnyArguments, query::Query};
 
 use crate::StorageError;
 
-/// Rows in one statement. More would save little: SQLite compares each parameter's name with all
-/// those before it.
+/// Rows in one statement. More rows would save little, because SQLite compares each parameter's
+/// name with all names before it.
 pub(crate) const ROWS_PER_STATEMENT: usize = 64;
 
-/// Runs `sql` for all `rows`, up to [`ROWS_PER_STATEMENT`] at a time. Replaces `?` in it by
-/// `($1, $2, …), …` with `COLUMNS` parameters for each row.
+/// Runs `sql` for all `rows`, up to [`ROWS_PER_STATEMENT`] at a time. Replaces `?` in `sql` with
+/// `($1, $2, …), …`, with `COLUMNS` parameters per row.
 pub(crate) async fn for_rows<const COLUMNS: usize, T>(
     connection: &mut AnyConnection,
     sql: &str,
@@ -26,7 +26,8 @@ pub(crate) async fn for_rows<const COLUMNS: usize, T>(
         for row in chunk {
             query = bind(query, row);
         }
-        // Only full chunks are cached: every other length would be a statement of its own.
+        // Only statements for full chunks are cached, because every other length is a separate
+        // statement.
         query.persistent(chunk.len() == ROWS_PER_STATEMENT).execute(&mut *connection).await?;
     }
     Ok(())

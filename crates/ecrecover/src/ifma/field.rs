@@ -7,16 +7,16 @@ use core::arch::x86_64::{
     _mm512_srli_epi64, _mm512_sub_epi64, _mm512_test_epi64_mask,
 };
 
-/// Limbs of a number, and bits of a limb.
+/// Number of limbs, and bits of a limb.
 const LIMBS: usize = 5;
 const LIMB_BITS: u32 = 52;
 const LIMB_MASK: i64 = (1 << LIMB_BITS) - 1;
 
-/// Bits of the highest limb that are below 2^256.
+/// Number of bits of the highest limb that are below 2^256.
 const TOP_BITS: u32 = 48;
 const TOP_MASK: i64 = (1 << TOP_BITS) - 1;
 
-/// `2^256 − p`: what 2^256 is modulo `p`.
+/// `2^256 − p`, which equals 2^256 modulo `p`.
 const EXCESS: i64 = 0x1_0000_03d1;
 
 /// `p` in limbs.
@@ -34,7 +34,7 @@ pub(super) struct Field([__m512i; LIMBS]);
 pub(super) struct Sum([__m512i; LIMBS]);
 
 impl Field {
-    /// The same small number in all lanes.
+    /// The same small number in all SIMD lanes.
     #[target_feature(enable = "avx512f")]
     #[inline]
     pub(super) fn small(value: u32) -> Self {
@@ -42,7 +42,7 @@ impl Field {
         Self([_mm512_set1_epi64(i64::from(value)), zero, zero, zero, zero])
     }
 
-    /// From the four words of a number, lowest first.
+    /// Converts from the four words of a number, lowest first.
     #[target_feature(enable = "avx512f")]
     #[inline]
     pub(super) fn from_words([w0, w1, w2, w3]: [__m512i; 4]) -> Self {
@@ -117,7 +117,7 @@ impl Field {
         self
     }
 
-    /// Its inverse; zero for zero.
+    /// The inverse; zero for zero.
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn invert(self) -> Self {
         // The exponent is p − 2.
@@ -126,7 +126,7 @@ impl Field {
         power.square_times(3).mul(ones2).square_times(2).mul(self)
     }
 
-    /// A number whose square it is, if there is one.
+    /// A square root, if the number has one.
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn root(self) -> Self {
         // The exponent is (p + 1) / 4.
@@ -134,7 +134,7 @@ impl Field {
         ones223.square_times(23).mul(ones22).square_times(6).mul(ones2).square_times(2)
     }
 
-    /// Its powers by the numbers of 2, 22 and 223 ones, in binary.
+    /// Powers whose exponents have 2, 22 and 223 ones in binary.
     #[target_feature(enable = "avx512f,avx512ifma")]
     fn powers_of_ones(self) -> [Self; 3] {
         let ones2 = self.square().mul(self);
@@ -150,14 +150,14 @@ impl Field {
         [ones2, ones22, ones220.square_times(3).mul(ones3)]
     }
 
-    /// `−self`, for a size of 1, of size 2.
+    /// `−self`, of size 2, for a number of size 1.
     #[target_feature(enable = "avx512f")]
     #[inline]
     pub(super) fn negate(self) -> Self {
         Sum([_mm512_setzero_si512(); LIMBS]).minus(self).carry::<1>()
     }
 
-    /// Of `self` where the bit of `mask` is 0, of `other` where it is 1.
+    /// Takes `self` where the bit of `mask` is 0 and `other` where it is 1.
     #[target_feature(enable = "avx512f")]
     #[inline]
     pub(super) fn blend(self, mask: __mmask8, other: Self) -> Self {
@@ -168,24 +168,25 @@ impl Field {
         Self(limbs)
     }
 
-    /// As a sum with one term.
+    /// The number as a sum with one term.
     #[target_feature(enable = "avx512f")]
     #[inline]
     pub(super) fn sum(self) -> Sum {
         Sum(self.0)
     }
 
-    /// The same number below `p`.
+    /// The same number reduced below `p`.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
     pub(super) fn canonical(self) -> Self {
         let excess = _mm512_set1_epi64(EXCESS);
-        // Below 2^256 + 2^45, so that `p` is to be taken off once at most.
+        // The value is below 2^256 + 2^45, so at most one `p` must be subtracted.
         let mut limbs = self.0;
         let over = take_top(&mut limbs);
         limbs[0] = _mm512_madd52lo_epu64(limbs[0], over, excess);
         let once = Sum(limbs).carry::<0>().0;
-        // Not below `p` if adding the excess reaches 2^256, which then is to be taken off.
+        // The value is not below `p` if adding the excess reaches 2^256. Then 2^256 must be
+        // subtracted.
         let mut less = once;
         less[0] = _mm512_add_epi64(less[0], excess);
         let mut less = Sum(less).carry::<0>().0;
@@ -229,7 +230,7 @@ impl Sum {
         self
     }
 
-    /// Twice `BITS` times over.
+    /// Doubles the sum `BITS` times.
     #[target_feature(enable = "avx512f")]
     #[inline]
     pub(super) fn shift<const BITS: u32>(mut self) -> Self {
@@ -239,8 +240,8 @@ impl Sum {
         self
     }
 
-    /// The sum plus `SIZE + 1` times `p`, in normalized limbs. `SIZE` is the size of everything
-    /// subtracted, which is less than what is added. If nothing was subtracted, nothing is added.
+    /// Adds `SIZE + 1` times `p` and normalizes the limbs. `SIZE` is the size of all subtracted
+    /// terms and less than that of the added terms. If nothing was subtracted, nothing is added.
     #[target_feature(enable = "avx512f")]
     #[inline]
     pub(super) fn carry<const SIZE: i64>(self) -> Field {
@@ -267,7 +268,7 @@ fn carry_up(limbs: &mut [__m512i; LIMBS]) {
     }
 }
 
-/// Removes what exceeds 2^256 from the highest limb.
+/// Removes the bits above 2^256 from the highest limb.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn take_top(limbs: &mut [__m512i; LIMBS]) -> __m512i {
@@ -280,7 +281,8 @@ fn take_top(limbs: &mut [__m512i; LIMBS]) -> __m512i {
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
 fn reduce(mut t: [__m512i; 2 * LIMBS]) -> Field {
-    // The part above 2^260 is added below, times 2^260 mod p. The multiplier ignores carried bits.
+    // The part above 2^260, times 2^260 mod p, is added to the lower part. The multiplier ignores
+    // carried bits.
     let excess_high = _mm512_set1_epi64(EXCESS << (LIMB_BITS - TOP_BITS));
     for i in LIMBS..2 * LIMBS - 1 {
         t[i + 1] = _mm512_add_epi64(t[i + 1], _mm512_srli_epi64::<LIMB_BITS>(t[i]));
@@ -294,8 +296,8 @@ fn reduce(mut t: [__m512i; 2 * LIMBS]) -> Field {
         r[i + 1] = _mm512_madd52hi_epu64(r[i + 1], high[i], excess_high);
     }
     let r5 = _mm512_madd52hi_epu64(_mm512_setzero_si512(), high[LIMBS - 1], excess_high);
-    // What is above 2^256 now is below 2^42, and comes in times 2^256 mod p. Then one pass of
-    // carries is enough: it brings less than 2^6 into the highest limb.
+    // The part above 2^256 is now below 2^42 and is added times 2^256 mod p. One pass of carries
+    // then suffices, because it adds less than 2^6 to the highest limb.
     let over =
         _mm512_add_epi64(take_top(&mut r), _mm512_slli_epi64::<{ LIMB_BITS - TOP_BITS }>(r5));
     let excess = _mm512_set1_epi64(EXCESS);
@@ -334,7 +336,7 @@ mod tests {
         core::array::from_fn(|lane| U256::from_limbs(words.map(|word| word[lane])))
     }
 
-    /// `count` times the number, as a number of that size.
+    /// `count` times the number, with size `count`.
     #[target_feature(enable = "avx512f")]
     fn times(field: Field, count: usize) -> Field {
         let mut sum = field.sum();
@@ -411,7 +413,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         #[test]
-        fn numbers_are_computed_modulo_the_prime(
+        fn field_operations_equal_modular_arithmetic(
             a in eight(), b in eight(), sizes in proptest::array::uniform2(1_usize..=15),
         ) {
             if is_available() {
@@ -421,7 +423,7 @@ mod tests {
         }
 
         #[test]
-        fn lanes_are_told_apart(a in eight(), b in eight(), mask in any::<u8>()) {
+        fn masks_select_simd_lanes(a in eight(), b in eight(), mask in any::<u8>()) {
             if is_available() {
                 // SAFETY: the CPU has the features.
                 unsafe { check_masks(&a, &b, mask) }

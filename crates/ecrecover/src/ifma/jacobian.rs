@@ -4,15 +4,15 @@ use core::arch::x86_64::__mmask8;
 
 use super::field::Field;
 
-/// Points `(x, y)` of size 1 and 2.
+/// Points `(x, y)`. The sizes are 1 and 2.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Affine {
     pub(super) x: Field,
     pub(super) y: Field,
 }
 
-/// Points `(x / z², y / z³)`; `z` is a multiple of the prime if the point is or was infinity. Sizes
-/// of at most 10, 10 and 2.
+/// Points `(x / z², y / z³)`. `z` is a multiple of the prime if the point is or was infinity. The
+/// sizes are at most 10, 10 and 2.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Jacobian {
     pub(super) x: Field,
@@ -21,7 +21,7 @@ pub(super) struct Jacobian {
 }
 
 impl Affine {
-    /// Negative where the bit of `mask` is 1, for a `y` of size 1.
+    /// Negates the points where the bit of `mask` is 1. `y` has size 1.
     #[target_feature(enable = "avx512f")]
     #[inline]
     pub(super) fn negate(self, mask: __mmask8) -> Self {
@@ -46,16 +46,16 @@ impl Jacobian {
         let xyy = self.x.mul(yy);
         let slope = xx.sum().plus(xx).plus(xx).carry::<0>();
         let x = slope.square().sum().minus(xyy.sum().shift::<3>().carry::<0>()).carry::<8>();
-        // Of size 15.
+        // The sum has size 15.
         let across = xyy.sum().shift::<2>().minus(x).carry::<10>();
         let y = slope.mul(across).sum().minus(yyyy.sum().shift::<3>().carry::<0>()).carry::<8>();
         let z = self.y.mul(self.z).sum().shift::<1>().carry::<0>();
         Self { x, y, z }
     }
 
-    /// The sum, where `z` is this point's `z` on the curve that the other point is on. If their x
-    /// coordinates are equal, the sum's `z` is zero, and stays so. Beside it, by what `self.z` was
-    /// multiplied.
+    /// The sum, and the factor that turns `self.z` into the sum's `z`. The argument `z` is this
+    /// point's `z` on the curve of the other point. If the x coordinates are equal, the sum's `z`
+    /// is zero and stays zero.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
     pub(super) fn add(self, other: Affine, z: Field) -> (Self, Field) {
@@ -71,7 +71,7 @@ impl Jacobian {
         (Self { x, y, z: self.z.mul(h) }, h)
     }
 
-    /// Of `self` where the bit of `mask` is 0, of `other` where it is 1.
+    /// Takes `self` where the bit of `mask` is 0 and `other` where it is 1.
     #[target_feature(enable = "avx512f")]
     #[inline]
     pub(super) fn blend(self, mask: __mmask8, other: Self) -> Self {

@@ -8,7 +8,7 @@ mod vector;
 
 use alloy_primitives::U256;
 
-/// Signatures that are computed at once.
+/// Number of signatures that are computed at once.
 pub(crate) const LANES: usize = 8;
 
 /// A sum of two points: `generators·G + points·R`.
@@ -18,9 +18,9 @@ pub(crate) struct Term {
     pub(crate) x: U256,
     /// Whether the y coordinate of `R` is odd.
     pub(crate) is_odd: bool,
-    /// Below the order.
+    /// The multiplier of `G`, below the order.
     pub(crate) generators: U256,
-    /// Below the order.
+    /// The multiplier of `R`, below the order.
     pub(crate) points: U256,
 }
 
@@ -29,15 +29,15 @@ pub(crate) struct Term {
 pub(crate) struct Ifma(());
 
 impl Ifma {
-    /// `None` if the CPU is not known to have AVX-512 with IFMA.
+    /// Returns `None` unless the CPU is known to have AVX-512 with IFMA.
     pub(crate) fn new() -> Option<Self> {
         let available = std::arch::is_x86_feature_detected!("avx512f")
             && std::arch::is_x86_feature_detected!("avx512ifma");
         available.then_some(Self(()))
     }
 
-    /// Each sum's coordinates, 32 bytes each. `None` where `x` is on no point, or where a point met
-    /// itself, its negative or infinity on the way, or may have.
+    /// The coordinates of each sum, 32 bytes each. `None` if no point has the x coordinate, or if
+    /// an addition met the point itself, its negative or infinity, or may have.
     pub(crate) fn sums(self, terms: &[Term]) -> Vec<Option<[u8; 64]>> {
         // SAFETY: `self` exists only on CPUs with AVX-512F and IFMA.
         unsafe { sum::sums(terms) }

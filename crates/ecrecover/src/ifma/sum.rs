@@ -1,4 +1,4 @@
-//! Coordinates of sums, from their terms.
+//! Computes the coordinates of sums from their terms.
 
 use core::arch::x86_64::__mmask8;
 
@@ -24,8 +24,8 @@ const BETA: U256 = uint!(0x7ae96a2b657c07106e64479eac3434e99cf0497512f58995c1396
 /// The constant of the curve's equation.
 const B: u32 = 7;
 
-/// A sum starts with the point itself, so that it never is infinity by design; after all doublings
-/// that is so many points, which are taken off its multiplier.
+/// A sum starts with the point itself, so that it is never infinity by design. After all doublings
+/// this adds `START` times the point, which is subtracted from the point's multiplier in advance.
 const START: U256 = uint!(0x400000000000000000000000000000000_U256);
 const _: () = assert!(START.as_limbs()[2] == 1 << (POINT_WIDTH * POINT_DIGITS - 128));
 
@@ -33,11 +33,11 @@ const _: () = assert!(START.as_limbs()[2] == 1 << (POINT_WIDTH * POINT_DIGITS - 
 #[derive(Clone, Copy, Debug)]
 struct Sums {
     points: Jacobian,
-    /// The SIMD lanes that hold the sum.
+    /// The SIMD lanes whose sum is valid.
     is_right: __mmask8,
 }
 
-/// As [`Ifma::sums`](super::Ifma::sums).
+/// See [`Ifma::sums`](super::Ifma::sums).
 #[target_feature(enable = "avx512f,avx512ifma")]
 pub(super) fn sums(terms: &[Term]) -> Vec<Option<[u8; 64]>> {
     let mut groups = Vec::with_capacity(terms.len().div_ceil(LANES));
@@ -53,7 +53,7 @@ pub(super) fn sums(terms: &[Term]) -> Vec<Option<[u8; 64]>> {
     results
 }
 
-/// The sum of each lane.
+/// The sum of each SIMD lane.
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn sum(terms: &[Term; LANES]) -> Sums {
     let odd = terms.iter().rev().fold(0, |bits, term| bits << 1 | u8::from(term.is_odd));
@@ -66,7 +66,7 @@ fn sum(terms: &[Term; LANES]) -> Sums {
     Sums { points: Jacobian { z: Field::small(1).blend(is_right, points.z), ..points }, is_right }
 }
 
-/// The points with these x coordinates, and the SIMD lanes that have one.
+/// The points with these x coordinates, and the SIMD lanes where such a point exists.
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn lift(x: Field, odd: __mmask8) -> (Affine, __mmask8) {
     let square = x.square().mul(x).sum().plus(Field::small(B)).carry::<0>();
@@ -103,7 +103,7 @@ fn multiply(
     Jacobian { z: sum.z.mul(table.z), ..sum }
 }
 
-/// Adds the points of digits that are not zero.
+/// Adds the points of the nonzero digits.
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
 fn add(sum: Jacobian, other: Affine, z: Field, digit: &Digit) -> Jacobian {
@@ -117,11 +117,11 @@ fn rotate(point: Affine, beta: Field) -> Affine {
     Affine { x: point.x.mul(beta), y: point.y }
 }
 
-/// One over the z coordinates of each group, none of which is zero.
+/// The inverses of the z coordinates of each group. None of them is zero.
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn inverses(groups: &[Sums]) -> Vec<Field> {
     let mut product = Field::small(1);
-    // The products of those before.
+    // Collect the products of the previous z coordinates.
     let mut inverses = Vec::with_capacity(groups.len());
     for group in groups {
         inverses.push(product);
@@ -142,7 +142,7 @@ fn from_numbers(numbers: [U256; LANES]) -> Field {
     Field::from_words([load(&w0), load(&w1), load(&w2), load(&w3)])
 }
 
-/// The coordinates of each SIMD lane, highest byte first; `None` for lanes without a result.
+/// The coordinates of each SIMD lane, highest byte first; `None` for SIMD lanes without a result.
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn coordinates(point: Affine, is_right: __mmask8) -> [Option<[u8; 64]>; LANES] {
     let [x0, x1, x2, x3] = point.x.canonical().to_words();

@@ -1,4 +1,4 @@
-//! Multiples of points, from which each SIMD lane takes its own.
+//! Tables of multiples of points. Each SIMD lane selects its own entry.
 
 use std::sync::LazyLock;
 
@@ -17,20 +17,20 @@ use crate::{
 pub(super) const POINT_WIDTH: usize = 5;
 pub(super) const POINT_DIGITS: usize = 26;
 
-/// The same for the generator, which is worth a larger table.
+/// The same for the generator. Its table is computed once, so it may be larger.
 pub(super) const GENERATOR_WIDTH: usize = 2 * POINT_WIDTH;
 pub(super) const GENERATOR_DIGITS: usize = POINT_DIGITS / 2;
 
-/// Multiples from one to the largest digit.
+/// Number of multiples, from one to the largest digit.
 const POINT_MULTIPLES: usize = 1 << (POINT_WIDTH - 1);
 const GENERATOR_MULTIPLES: usize = 1 << (GENERATOR_WIDTH - 1);
 
-/// A point: the words of x, then those of y, lowest first. One line of the cache.
+/// A point: the words of x, then the words of y, lowest first. It fills one cache line.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Row([u64; LANES]);
 
-/// Points of which each SIMD lane takes one.
+/// Loads points for the SIMD lanes, one per lane.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn gather([r0, r1, r2, r3, r4, r5, r6, r7]: [&Row; LANES]) -> Affine {
@@ -40,7 +40,7 @@ fn gather([r0, r1, r2, r3, r4, r5, r6, r7]: [&Row; LANES]) -> Affine {
     Affine { x: Field::from_words([x0, x1, x2, x3]), y: Field::from_words([y0, y1, y2, y3]) }
 }
 
-/// Each lane's point.
+/// The point of each SIMD lane.
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
 fn scatter(point: Affine) -> [Row; LANES] {
@@ -51,12 +51,12 @@ fn scatter(point: Affine) -> [Row; LANES] {
     [row(r0), row(r1), row(r2), row(r3), row(r4), row(r5), row(r6), row(r7)]
 }
 
-/// Small multiples of the generator, the same for all.
+/// Small multiples of the generator, shared by all computations.
 #[derive(Debug)]
 pub(super) struct Generators(Vec<Row>);
 
 impl Generators {
-    /// Computed once, within a few milliseconds.
+    /// Returns the table. The first call computes it within a few milliseconds.
     pub(super) fn get() -> &'static Self {
         static GENERATORS: LazyLock<Generators> = LazyLock::new(Generators::new);
         &GENERATORS
@@ -80,8 +80,8 @@ impl Generators {
     }
 }
 
-/// Small multiples of each SIMD lane's point, on an isomorphic curve: `(x, y)` there is `(x / z², y
-/// / z³)` on the usual one.
+/// Small multiples of each SIMD lane's point, on an isomorphic curve. Its point `(x, y)` is `(x /
+/// z², y / z³)` on the usual curve.
 #[derive(Debug)]
 pub(super) struct Points {
     rows: [[Row; LANES]; POINT_MULTIPLES],
@@ -92,7 +92,7 @@ impl Points {
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn new(point: Affine) -> Self {
         let mut multiples = [point.jacobian(); POINT_MULTIPLES];
-        // By what the z coordinate of one multiple is multiplied for that of the next.
+        // The ratios of the z coordinates of consecutive multiples.
         let mut ratios = [Field::small(1); POINT_MULTIPLES];
         multiples[1] = multiples[0].double();
         ratios[1] = multiples[1].z;
@@ -102,7 +102,7 @@ impl Points {
         }
         let z = multiples[POINT_MULTIPLES - 1].z;
         let mut rows = [[Row([0; LANES]); LANES]; POINT_MULTIPLES];
-        // The last multiple's z coordinate over this one's.
+        // The ratio of the last multiple's z coordinate to this one's.
         let mut ratio = Field::small(1);
         for at in (0..POINT_MULTIPLES).rev() {
             rows[at] = scatter(scale(multiples[at], ratio));
@@ -111,7 +111,7 @@ impl Points {
         Self { rows, z }
     }
 
-    /// The points themselves.
+    /// The points themselves, without a multiplier.
     #[target_feature(enable = "avx512f")]
     pub(super) fn once(&self) -> Jacobian {
         gather(core::array::from_fn(|lane| &self.rows[0][lane])).jacobian()

@@ -1,28 +1,28 @@
 //! The model of bytes that no column fits (init code, packed calldata). It mixes the predictions of
-//! several contexts, weighted by how well each predicted before.
+//! several contexts. The weight of a context grows with its past accuracy.
 
 use alloc::{vec, vec::Vec};
 
 use super::coder::{Chance, Coder};
 
-/// Predictions that are mixed: by the last 1, 2, 3, 4 and 6 bytes, and by the longest match.
+/// Number of mixed predictions: by the last 1, 2, 3, 4 and 6 bytes, and by the longest match.
 const INPUTS: usize = 6;
 const CONTEXTS: usize = INPUTS - 1;
 
-/// Chances of one context, a power of two. Collisions cost bytes, not correctness.
+/// Number of chances of one context, a power of two. Collisions cost bytes, not correctness.
 const SLOTS: usize = 1 << 19;
 
 /// Positions at which a match may begin, by the hash of the last [`MATCH_BYTES`] bytes.
 const MATCHES: usize = 1 << 14;
 const MATCH_BYTES: usize = 6;
 
-/// Bits after which a chance forgets the oldest.
+/// Number of bits after which a chance forgets the oldest bits.
 const LIMIT: u32 = 250;
 
-/// Share of a surprise that the weights learn.
+/// Rate at which the weights learn from an error of prediction.
 const RATE: i32 = 40;
 
-/// ln(p / (1 - p)) for p in 2^-12, in 2^-8: the inverse of [`squash`].
+/// ln(p / (1 - p)) in 2^-8, for p in 2^-12. The inverse of [`squash`].
 #[expect(clippy::cast_sign_loss, reason = "probabilities are not negative")]
 static STRETCHED: [i16; 4096] = {
     let mut table = [0; 4096];
@@ -43,7 +43,7 @@ static STRETCHED: [i16; 4096] = {
     table
 };
 
-/// 1 / (1 + e^-x) in 2^-12, of x in 2^-8: between the values at multiples of 128.
+/// 1 / (1 + e^-x) in 2^-12, for x in 2^-8. Interpolates between multiples of 128.
 const fn squash(x: i32) -> i32 {
     const TABLE: [i32; 33] = [
         1, 2, 3, 6, 10, 16, 27, 45, 73, 120, 194, 310, 488, 747, 1101, 1546, 2047, 2549, 2994,
@@ -56,7 +56,7 @@ const fn squash(x: i32) -> i32 {
         return 0;
     }
     let low = x & 127;
-    // Between 0 and 31.
+    // The value is between 0 and 31.
     #[allow(clippy::cast_sign_loss)]
     let at = ((x >> 7) + 16) as usize;
     (TABLE[at] * (128 - low) + TABLE[at + 1] * low + 64) >> 7
@@ -66,15 +66,14 @@ const fn squash(x: i32) -> i32 {
 #[derive(Clone, Debug, Default)]
 pub(super) struct ByteModel {
     history: Vec<u8>,
-    /// Empty until the first byte is coded: most batches have none.
+    /// Empty until the first byte is coded, because most batches have none.
     chances: Vec<Chance>,
-    /// Of the match, by its length.
+    /// Chances of the match's prediction, by the match's length.
     confidence: Vec<Chance>,
     weights: Vec<[i32; INPUTS]>,
     /// Position after the last occurrence of each hash.
     matches: Vec<usize>,
-    /// Position in the history that is expected to continue like this one, if `match_bytes` is not
-    /// 0.
+    /// Position in the history whose continuation is expected here, if `match_bytes` is not 0.
     match_at: usize,
     match_bytes: usize,
 }
@@ -101,7 +100,7 @@ impl ByteModel {
         let confidence = self.match_bytes.min(31);
         let mut node = 1;
         for shift in (0..8).rev() {
-            // The match predicts a bit as long as it predicted the bits before.
+            // The match predicts a bit as long as its earlier predictions in this byte were right.
             let expected = expected
                 .map(usize::from)
                 .filter(|expected| (expected | 256) >> (shift + 1) == node);
@@ -204,7 +203,7 @@ mod tests {
     use super::*;
     use crate::BatchError;
 
-    /// Chooses for each bit the value that the model finds less likely, and sums the cost in bits.
+    /// Chooses the less likely value of each bit and sums the cost in bits.
     struct Adversary(f64);
 
     impl Coder for Adversary {
@@ -225,7 +224,7 @@ mod tests {
         }
     }
 
-    /// The batcher reserves an eighth of an entry for this.
+    /// The batcher reserves an eighth of an entry for this expansion.
     #[test]
     fn adversarial_bytes_expand_only_slightly() {
         for bytes in [1_000, 90_000, 700_000] {

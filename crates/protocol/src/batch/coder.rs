@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use super::BatchError;
 
-/// Probability that the next bit is set, learnt from the bits before: 22 bits of probability (minus
-/// one half, so that zero means undecided), then 10 bits that count the learnt bits.
+/// Probability that the next bit is set, learned from previous bits: 22 bits of probability (minus
+/// one half, so that zero means undecided), then 10 bits that count the learned bits.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Chance(u32);
 
@@ -14,7 +14,7 @@ const COUNT_BITS: u32 = 10;
 const COUNT_MASK: u32 = (1 << COUNT_BITS) - 1;
 const HALF: u32 = 1 << 21;
 
-/// 2^16 / (n + 1.5): the share of a surprise that is learnt after `n` bits.
+/// 2^16 / (n + 1.5): the rate of learning after `n` bits.
 const SHARES: [i64; 1 << COUNT_BITS] = {
     let mut shares = [0; 1 << COUNT_BITS];
     let mut n = 0;
@@ -33,20 +33,20 @@ impl Chance {
         (((self.0 >> COUNT_BITS) ^ HALF) >> 6).max(1)
     }
 
-    /// Learns one bit. After `limit` bits it starts to forget the oldest.
+    /// Learns one bit. After `limit` bits it starts to forget the oldest bits.
     pub(super) fn learn(&mut self, bit: bool, limit: u32) {
         let count = self.0 & COUNT_MASK;
         let chance = i64::from((self.0 >> COUNT_BITS) ^ HALF);
         let goal = if bit { (1 << 22) - 1 } else { 0 };
         let chance = chance + (((goal - chance) * SHARES[count as usize]) >> 16);
-        // Between two values of 22 bits.
+        // The value is between two values of 22 bits.
         let chance = u32::try_from(chance).unwrap_or(HALF);
         self.0 = ((chance ^ HALF) << COUNT_BITS) | (count + u32::from(count < limit));
     }
 }
 
-/// Writes or reads, so that models are written once for both directions. A writer returns its
-/// argument. A reader ignores its argument and returns what was written.
+/// Writes or reads, so that one piece of code defines a model for both directions. A writer returns
+/// its argument. A reader ignores its argument and returns the written value.
 pub(super) trait Coder {
     /// Whether values are known before they are coded.
     const WRITES: bool;
@@ -54,13 +54,14 @@ pub(super) trait Coder {
     /// Codes a bit and learns it.
     fn bit(&mut self, chance: &mut Chance, bit: bool) -> bool;
 
-    /// Codes a bit under a probability in 2^-16, not 0, that the caller learns.
+    /// Codes a bit under a probability in 2^-16. The probability is not 0, and the caller learns
+    /// it.
     fn bit_by(&mut self, set: u32, bit: bool) -> bool;
 
-    /// The lowest `bits`, at most 64, of `value` as they are.
+    /// Codes the lowest `bits` bits of `value`, at most 64, without a model.
     fn plain(&mut self, value: u64, bits: u32) -> Result<u64, BatchError>;
 
-    /// Bytes as they are.
+    /// Codes bytes without a model.
     fn plain_bytes<const N: usize>(&mut self, bytes: [u8; N]) -> Result<[u8; N], BatchError> {
         let mut read = bytes;
         for chunk in read.chunks_mut(8) {
@@ -74,7 +75,7 @@ pub(super) trait Coder {
     }
 }
 
-/// The remaining part of the unit interval, in 2^-32, both ends included.
+/// The remaining interval of the arithmetic coder, in 2^-32, including both ends.
 #[derive(Clone, Copy, Debug)]
 struct Interval {
     low: u32,
@@ -84,7 +85,7 @@ struct Interval {
 impl Interval {
     const WHOLE: Self = Self { low: 0, high: u32::MAX };
 
-    /// The last number of the part that stands for a set bit.
+    /// The last number of the part for a set bit.
     fn split(self, set: u32) -> u32 {
         let range = u64::from(self.high - self.low);
         self.low + u32::try_from((range * u64::from(set)) >> 16).unwrap_or(0)
@@ -98,7 +99,7 @@ impl Interval {
         }
     }
 
-    /// Whether the first byte is known; it is shifted out.
+    /// Shifts out the first byte if it is determined.
     fn shift(&mut self) -> Option<u8> {
         let known = (self.low ^ self.high) >> 24 == 0;
         known.then(|| {
@@ -109,7 +110,7 @@ impl Interval {
         })
     }
 
-    /// The fewest bytes that, followed by zeros, are in the interval.
+    /// The fewest bytes that lie in the interval when zeros follow them.
     fn shortest(self) -> ([u8; 4], usize) {
         for length in 0..4 {
             let unit = 1u64 << (32 - 8 * length);
@@ -146,12 +147,12 @@ impl Writer {
         }
     }
 
-    /// Bytes of both streams if they ended here, at most.
+    /// Maximum bytes of both streams if they ended here.
     pub(super) fn bytes_max(&self) -> usize {
         self.coded.len() + self.plain.len() + 4 + 8
     }
 
-    /// The coded and the plain stream.
+    /// Returns the coded and the plain stream.
     pub(super) fn finish(mut self) -> (Vec<u8>, Vec<u8>) {
         let (tail, length) = self.interval.shortest();
         self.coded.extend_from_slice(&tail[..length]);
@@ -200,8 +201,7 @@ impl Coder for Writer {
     }
 }
 
-/// Reads both streams. Past the end of the coded one it reads zeros, which [`Self::finish`]
-/// detects.
+/// Reads both streams. Reads zeros past the end of the coded stream; [`Self::finish`] detects that.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     limit: u32,
@@ -235,7 +235,7 @@ impl<'a> Reader<'a> {
         self.read += 1;
     }
 
-    /// Checks that both streams end here in the way a writer ends them.
+    /// Checks that both streams end as a writer ends them.
     pub(super) fn finish(self) -> Result<(), BatchError> {
         let (tail, length) = self.interval.shortest();
         let coded = self.coded.get(self.read - 4..).ok_or(BatchError::Truncated)?;

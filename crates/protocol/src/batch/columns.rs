@@ -1,4 +1,4 @@
-//! The columns of a batch: the order and model of each value, written once for both directions.
+//! The columns of a batch: the order and model of each value. The same code reads and writes.
 
 use alloc::{borrow::Cow, vec::Vec};
 
@@ -16,7 +16,7 @@ use super::{
     words::{AddressColumn, ColumnContext, WordColumn},
 };
 
-/// Bytes that a transaction counts for besides calldata and lists. In memory it takes less.
+/// Bytes that a transaction counts for besides calldata and lists. It takes fewer bytes in memory.
 pub(super) const TRANSACTION_BYTES: usize = 320;
 const ACCESS_LIST_ITEM_BYTES: usize = 64;
 const STORAGE_KEY_BYTES: usize = 32;
@@ -24,10 +24,10 @@ const AUTHORIZATION_BYTES: usize = 192;
 const BLOCK_BYTES: usize = 64;
 const HINT_BYTES: usize = 40;
 
-/// Selectors that have columns of their own. Later ones share the columns of creations.
+/// Maximum number of selectors with separate columns. Later ones share the columns of creations.
 const CALLS_MAX: usize = 64;
 
-/// Calldata words that have columns of their own. Later words rotate through the last
+/// Maximum number of calldata words with separate columns. Later words rotate through the last
 /// [`LATER_WORDS`].
 const WORDS_MAX: usize = 16;
 const LATER_WORDS: usize = 8;
@@ -81,7 +81,7 @@ impl Template {
     }
 }
 
-/// The templates seen so far, and the models of a new one.
+/// The templates seen so far, and the models that code a new template.
 #[derive(Clone, Debug, Default)]
 struct Templates {
     is_new: Tree<2>,
@@ -94,16 +94,16 @@ struct Templates {
     counts: Number,
     selector_index: Index,
     selectors: Vec<[u8; 4]>,
-    /// Only in a writer.
+    /// Set in a writer only.
     places: HashMap<Template, usize>,
-    /// Only in a writer.
+    /// Set in a writer only.
     selector_places: HashMap<[u8; 4], usize>,
     /// Position of each template among the calls.
     calls: Vec<usize>,
 }
 
 impl Templates {
-    /// The position of the transaction's template.
+    /// Codes the position of the transaction's template.
     fn code<C: Coder>(&mut self, coder: &mut C, tx: &Fields<'_>) -> Result<usize, BatchError> {
         let template = if C::WRITES { Template::of(tx) } else { Template::default() };
         let place = if C::WRITES { self.places.get(&template).copied() } else { None };
@@ -210,7 +210,7 @@ struct Fees {
     seen: Vec<(u128, u128)>,
     tips: Scalar,
     rests: Scalar,
-    /// Only in a writer.
+    /// Set in a writer only.
     places: HashMap<(u128, u128), usize>,
 }
 
@@ -301,7 +301,7 @@ impl Columns {
         }
     }
 
-    /// Subtracts `count` times `bytes` from what the batch may still inflate to.
+    /// Subtracts `count` times `bytes` from the bytes that the batch may still inflate to.
     fn take(&mut self, count: usize, bytes: usize) -> Result<(), BatchError> {
         let bytes = count.checked_mul(bytes).and_then(|more| self.inflated_bytes.checked_add(more));
         match bytes.filter(|bytes| *bytes <= self.limits.inflated_bytes_max) {
@@ -447,7 +447,7 @@ impl Columns {
         })
     }
 
-    /// A writer returns nothing, because it has the calldata.
+    /// Codes the calldata. A writer returns nothing, because it has the calldata already.
     fn input<C: Coder>(
         &mut self,
         coder: &mut C,

@@ -1,4 +1,4 @@
-//! Decoding of batches. Invariant: no input takes more memory or time than the limits allow.
+//! Decodes batches. Invariant: no input takes more memory or time than the limits allow.
 
 use alloc::vec::Vec;
 
@@ -9,11 +9,11 @@ use super::{
     fields::Fields,
 };
 
-/// Valid memories.
+/// The valid values of the memory byte.
 const MEMORIES: core::ops::RangeInclusive<u8> = 4..=10;
 
 impl Batch {
-    /// Decodes posted bytes within limits, all or nothing.
+    /// Decodes posted bytes within limits, completely or not at all.
     pub fn decode(bytes: &[u8], limits: &BatchLimits) -> Result<Self, BatchError> {
         let (version, rest) = bytes.split_first().ok_or(BatchError::Empty)?;
         if *version != BATCH_VERSION {

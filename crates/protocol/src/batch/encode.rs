@@ -1,4 +1,4 @@
-//! Encoding of batches, block by block.
+//! Encodes batches, block by block.
 
 use alloc::vec::Vec;
 
@@ -22,7 +22,7 @@ pub enum Effort {
 }
 
 impl Effort {
-    /// Memories to try: logarithms of the number of bits that a chance learns from.
+    /// The values of memory to try: logarithms of the number of bits that a chance learns from.
     const fn memories(self) -> &'static [u8] {
         match self {
             Self::Fast => &[8],
@@ -31,8 +31,8 @@ impl Effort {
     }
 }
 
-/// Encodes a batch while its blocks are sealed. A pushed block is coded at once, so that the size
-/// is known at any time and no work is left for the end.
+/// Encodes a batch while its blocks are sealed. Each pushed block is coded at once, so the size is
+/// always known and no work remains at the end.
 #[derive(Clone, Debug)]
 pub struct BatchEncoder {
     streams: Vec<Stream>,
@@ -46,7 +46,7 @@ struct Stream {
 }
 
 impl BatchEncoder {
-    /// An encoder of a batch that decodes within `limits`.
+    /// Creates an encoder for a batch that decodes within `limits`.
     pub fn new(limits: BatchLimits, effort: Effort) -> Self {
         let stream = |memory: &u8| Stream {
             memory: *memory,
@@ -61,7 +61,7 @@ impl BatchEncoder {
     ///
     /// # Errors
     ///
-    /// If [`crate::decode_transaction`] refuses a transaction or the batch exceeds the limits. The
+    /// If [`crate::decode_transaction`] rejects a transaction or the batch exceeds the limits. The
     /// encoder is unusable afterwards.
     pub fn push(
         &mut self,
@@ -89,15 +89,15 @@ impl BatchEncoder {
         Ok(())
     }
 
-    /// Bytes of the batch if it ended here: at least what [`Self::finish`] returns, and at most a
-    /// dozen more.
+    /// Upper bound of the batch's size in bytes if it ended here. [`Self::finish`] returns at most
+    /// a dozen bytes less.
     pub fn bytes_max(&self) -> usize {
         let bytes = self.streams.iter().map(|stream| stream.writer.bytes_max()).min();
-        // Version, memory, length and the last bit's.
+        // Version, memory, length and the final bit.
         bytes.unwrap_or(0) + 2 + 5 + 2
     }
 
-    /// The bytes to post.
+    /// Returns the bytes to post.
     pub fn finish(self) -> Vec<u8> {
         self.streams.into_iter().map(Stream::finish).min_by_key(Vec::len).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! A transaction's fields: the form between bytes, columns and envelope.
+//! A transaction's fields, as the columns code them. They convert from bytes and to an envelope.
 
 use alloc::{borrow::Cow, vec::Vec};
 
@@ -22,7 +22,7 @@ pub(super) const EIP7702: u8 = 4;
 pub(super) struct Fields<'a> {
     /// One of [`LEGACY`], [`EIP2930`], [`EIP1559`] and [`EIP7702`].
     pub(super) kind: u8,
-    /// `None` for legacy transactions of any chain.
+    /// `None` for legacy transactions without replay protection.
     pub(super) chain_id: Option<u64>,
     pub(super) nonce: u64,
     /// Zero for types with a gas price.
@@ -42,7 +42,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads canonical EIP-2718 bytes without copying the calldata. `None` if they are not
+    /// Reads canonical EIP-2718 bytes without copying the calldata. Returns `None` if they are not
     /// canonical.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (kind, mut rest) = match *bytes.first()? {
@@ -86,7 +86,7 @@ impl<'a> Fields<'a> {
         rest.is_empty().then_some(tx)
     }
 
-    /// The transaction. `None` if its type does not allow its chain id or recipient.
+    /// The transaction; `None` if its type does not allow its chain id or recipient.
     pub(super) fn into_envelope(self) -> Option<TxEnvelope> {
         let value = U256::from_be_bytes(self.value);
         let signature =
@@ -149,9 +149,9 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The payload of a list or string, and which of both it is.
+/// The payload of a list or string, and whether it is a list.
 fn payload<'a>(rest: &mut &'a [u8]) -> Option<(bool, &'a [u8])> {
-    // A byte that is its own encoding: the most common case, and slow on the general path.
+    // A byte that is its own encoding is the most common case and slow on the general path.
     let header = Header::decode(rest).ok()?;
     let (payload, after) = rest.split_at_checked(header.payload_length)?;
     *rest = after;

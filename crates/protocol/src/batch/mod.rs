@@ -9,9 +9,9 @@
 //! blocks = (more = 1, block)*, more = 0
 //! ```
 //!
-//! There is no general compressor. The model of its column (`models`) codes each value and learns
-//! from it, so that a writer codes a block when it is sealed and knows the size of the batch at any
-//! time. Reader and writer share the code of the columns (`columns`) and differ in their
+//! The format uses no general compressor. The model of its column (`models`) codes each value and
+//! learns from it, so a writer codes a block when it is sealed and always knows the size of the
+//! batch. Reader and writer share the code of the columns (`columns`) and differ in their
 //! [`coder::Coder`].
 //!
 //! | column | coded as |
@@ -34,8 +34,8 @@
 //!
 //! ## Limits
 //!
-//! [`BatchLimits`] bounds blocks, transactions, deposits and inflated bytes. Decoding is all or
-//! nothing and never holds more than a small multiple of the limits.
+//! [`BatchLimits`] bounds blocks, transactions, deposits and inflated bytes. Decoding succeeds
+//! completely or fails, and it never holds more than a small multiple of the limits.
 //!
 //! ## Example
 //!
@@ -90,7 +90,7 @@ pub struct Batch {
     pub deposit_hints: Vec<DepositHint>,
 }
 
-/// The first bytes of a state root, which tell in which block a false chain begins.
+/// The first bytes of a state root. They show in which block a false chain begins.
 pub type StateRootPrefix = FixedBytes<4>;
 
 /// The first bytes of a state root.
@@ -103,16 +103,16 @@ pub fn state_root_prefix(state_root: &B256) -> StateRootPrefix {
 pub struct BatchBlock {
     /// Timestamp, in seconds.
     pub timestamp: u64,
-    /// Deposits of the queue that the block consumes.
+    /// Number of queued deposits that the block consumes.
     pub deposit_count: u64,
     /// Prefix of the state root that the sequencer computed, if the block holds transactions. No
-    /// rule reads it. It tells a verifier in which block a false chain begins.
+    /// rule reads it. It shows a verifier in which block a false chain begins.
     pub state_root: Option<StateRootPrefix>,
     /// The transactions, in order. Their signatures are not checked.
     pub transactions: Vec<TxEnvelope>,
 }
 
-/// A deposit's position on L1, which names its transaction.
+/// A deposit's position on L1. It determines the hash of the deposit's transaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct DepositHint {
     /// Hash of the L1 block that queued it.
@@ -131,14 +131,14 @@ impl DepositHint {
 /// Limits of a decoded batch. A decoder holds no more than a small multiple of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {
-    /// Blocks of the batch.
+    /// Maximum number of blocks in the batch.
     pub blocks_max: usize,
-    /// Transactions (deposits apart) of one block.
+    /// Maximum number of transactions in one block, without deposits.
     pub block_transactions_max: usize,
-    /// Deposits that all blocks consume together.
+    /// Maximum number of deposits that all blocks consume together.
     pub deposits_max: usize,
-    /// Inflated bytes: 64 per block, 40 per deposit, and per transaction 320 plus its calldata, 32
-    /// per storage key, 64 per access-list address and 192 per authorization.
+    /// Maximum inflated bytes: 64 per block, 40 per deposit, and per transaction 320 plus its
+    /// calldata, 32 per storage key, 64 per access-list address and 192 per authorization.
     pub inflated_bytes_max: usize,
 }
 

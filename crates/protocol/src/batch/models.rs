@@ -1,4 +1,4 @@
-//! Models of numbers. Each predicts from the values that it coded before.
+//! Models of numbers. Each model predicts from the values that it coded before.
 
 use alloc::{boxed::Box, vec::Vec};
 
@@ -36,7 +36,7 @@ fn bit_at(number: u128, shift: u32) -> bool {
     (number >> shift) & 1 == 1
 }
 
-/// Codes the lowest `bits` of `value` as they are.
+/// Codes the lowest `bits` bits of `value` without a model.
 fn plain<C: Coder>(coder: &mut C, value: u128, bits: u32) -> Result<u128, BatchError> {
     let low_bits = bits.min(64);
     let word = |value: u128| u64::try_from(value & u128::from(u64::MAX)).unwrap_or(0);
@@ -49,7 +49,8 @@ fn plain<C: Coder>(coder: &mut C, value: u128, bits: u32) -> Result<u128, BatchE
     Ok((u128::from(high) << 64) | u128::from(low))
 }
 
-/// A number: its length in bits, the two bits after the first, and the rest as it is.
+/// A number: its length in bits, the two bits after the first, and the remaining bits without a
+/// model.
 #[derive(Clone, Debug)]
 pub(super) struct Magnitude {
     top: [[Chance; 4]; 129],
@@ -90,7 +91,7 @@ impl Magnitude {
     }
 }
 
-/// Whole numbers in base 2: nonces, times, counts.
+/// Integers in base 2: nonces, times, counts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Number {
     lengths: Tree<128>,
@@ -151,8 +152,8 @@ impl Decimal {
     }
 }
 
-/// Whether the last decimal digit is zero. The modulus of the high half is that of the whole: 2^64
-/// = 1 modulo 5.
+/// Whether the last decimal digit is zero. Modulo 5 the high half counts like the low half, because
+/// 2^64 = 1 modulo 5.
 fn ends_in_zero(value: u128) -> bool {
     let half = |shift| u64::try_from((value >> shift) & u128::from(u64::MAX)).unwrap_or(0) % 5;
     value & 1 == 0 && (half(64) + half(0)).is_multiple_of(5)
@@ -174,8 +175,8 @@ fn split_decimal(mut value: u128) -> (u128, usize) {
     (value, exponent)
 }
 
-/// A position in a list in which early positions are more frequent: its length in bits, then up to
-/// 8 bits by a tree per length, or three such bits and the rest as it is.
+/// A position in a list in which early positions are more frequent. Codes its length in bits, then
+/// up to 8 bits by a tree per length, or three such bits and the remaining bits without a model.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
     lengths: Tree<16>,
@@ -205,7 +206,7 @@ impl Index {
         if index < count { Ok(index) } else { Err(BatchError::Malformed("index past the end")) }
     }
 
-    /// Codes a position that may also be the end of the list.
+    /// Codes a position in the list, or the end of the list.
     pub(super) fn code_any<C: Coder>(
         &mut self,
         coder: &mut C,
@@ -242,14 +243,14 @@ impl Index {
     }
 }
 
-/// Numbers with few distinct values, each coded by its position among those seen.
+/// Numbers with few distinct values. Each is coded by its position among the values seen so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scalar {
     is_new: Tree<2>,
     index: Index,
     decimal: Decimal,
     seen: Vec<u128>,
-    /// Only in a writer.
+    /// Set in a writer only.
     places: HashMap<u128, usize>,
 }
 

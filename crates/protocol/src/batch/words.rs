@@ -1,4 +1,4 @@
-//! Columns of addresses and 32-byte words. Calldata has one column per position behind each
+//! Columns of addresses and 32-byte words. Calldata has one column per word position after each
 //! selector.
 
 use alloc::{boxed::Box, vec::Vec};
@@ -27,26 +27,26 @@ pub(super) struct ColumnContext {
 pub(super) struct Addresses {
     list: Vec<Address>,
     index: Index,
-    /// Only in a writer.
+    /// Set in a writer only.
     places: AddressMap<u32>,
 }
 
 impl Addresses {
-    /// Reserves space for new ones.
+    /// Reserves space for new addresses.
     pub(super) fn reserve(&mut self, count: usize) {
         self.places.reserve(count);
         self.list.reserve(count);
     }
 }
 
-/// Addresses at one position: those seen there by their position in the column's list, others by
-/// their position in the batch, new ones as they are.
+/// Addresses at one position. An address seen there is coded by its position in the column's list,
+/// another known address by its position in the batch, and a new address without a model.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AddressColumn {
     known: Tree<4>,
     index: Index,
     seen: Vec<usize>,
-    /// Only in a writer: for each position in the batch one more than the position in `seen`, or 0.
+    /// Set in a writer only. For each position in the batch: the position in `seen` plus 1, or 0.
     places: Vec<u32>,
 }
 
@@ -73,7 +73,7 @@ impl AddressColumn {
         let place = match self.known.code(coder, known) {
             Self::HERE => {
                 let here = self.index.code(coder, here.unwrap_or(0), self.seen.len())?;
-                // A writer has it already; looking it up costs a cache miss.
+                // A writer already has the address, and looking it up costs a cache miss.
                 return Ok(if C::WRITES { address } else { all.list[self.seen[here]] });
             }
             Self::ELSEWHERE => all.index.code(coder, place.unwrap_or(0), all.list.len())?,
@@ -102,17 +102,17 @@ impl AddressColumn {
 #[derive(Clone, Debug, Default)]
 pub(super) struct WordColumn {
     class: Tree<8>,
-    /// Words seen, repeated ones in front.
+    /// Recent words, repeated words first.
     recent: [[u8; 32]; 4],
     addresses: Option<Box<AddressColumn>>,
     amounts: Option<Box<Decimal>>,
 }
 
-/// Seconds between a time and the block's, at most, for it to be coded as the difference.
+/// Maximum seconds between a time and the block's time for the time to be coded as a difference.
 const TIME_RANGE: u64 = 1 << 17;
 
 impl WordColumn {
-    // Smaller values: a position in `recent`.
+    // Smaller symbols are positions in `recent`.
     const ADDRESS: usize = 4;
     const AMOUNT: usize = 5;
     const TIME: usize = 6;
@@ -186,7 +186,7 @@ fn from_number(number: u128) -> [u8; 32] {
     word
 }
 
-/// How far the number in `word` is ahead of `time`, with the sign in the lowest bit.
+/// The difference of the number in `word` from `time`, with the sign in the lowest bit.
 fn zigzag(time: u64, word: &[u8; 32]) -> u64 {
     let number = u64::try_from(to_number(word)).unwrap_or(0);
     let ahead = number.wrapping_sub(time);

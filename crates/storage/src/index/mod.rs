@@ -3,8 +3,8 @@
 //!
 //! # Job
 //!
-//! [`Database::index`] takes a batch of what rows of the journal came to: sealed blocks,
-//! transactions that wait or were refused, and a rewind. Everything else here reads. The index is
+//! [`Database::index`] applies a batch of changes that follow from rows of the journal: sealed
+//! blocks, pending and refused transactions, and a rewind. All other functions read. The index is
 //! written behind the journal, so that no append waits for it.
 //!
 //! # Format
@@ -29,8 +29,8 @@
 //! deleted, or emptied with [`Database::clear_index`], and is rebuilt from row 0
 //! (`turnpike db rebuild`).
 //!
-//! The cursor moves only forward, and only in the epoch of the process that opened the database to
-//! write last. A batch of an older epoch fails with [`StorageError::Fenced`].
+//! The cursor moves only forward, and only in the epoch of the process that opened the database for
+//! writing last. A batch of an older epoch fails with [`StorageError::Fenced`].
 //!
 //! # Durability
 //!
@@ -64,7 +64,7 @@ use crate::{
     sql::{encoded, for_rows, signed, unsigned},
 };
 
-/// What rows of the journal add to the index. It is applied in the order of its fields.
+/// The changes that rows of the journal make to the index. The fields are applied in order.
 #[derive(Clone, Debug, Default)]
 pub struct IndexBatch {
     /// The cursor afterwards: the sequence after the last part of the newest indexed block.
@@ -107,7 +107,8 @@ pub struct SealedBlock {
     pub passer_proof: PasserProof,
     /// Messages to L1, in order.
     pub withdrawals: Vec<WithdrawalRecord>,
-    /// When its parts and its hash were written. See also [`Database::note_sealed`].
+    /// When its parts and its hash were written. [`Database::note_sealed`] can set the latter
+    /// later.
     pub times: StoredTimes,
 }
 
@@ -127,8 +128,9 @@ const CLEAR_TABLES: [&str; 11] = [
 ];
 
 impl Database {
-    /// Applies a batch to the index, all of it or nothing. Fails if the batch's rows are indexed
-    /// already, or with [`StorageError::Fenced`] if another process writes now.
+    /// Applies a batch to the index, completely or not at all. Fails if the batch's rows are
+    /// already indexed. Fails with [`StorageError::Fenced`] if another process writes the database
+    /// now.
     pub async fn index(&self, batch: &IndexBatch) -> Result<(), StorageError> {
         let index = self.index_database();
         let mut writer = index.writer().await?;
@@ -148,8 +150,9 @@ impl Database {
         }
         let included = batch.blocks.iter().flat_map(|block| &block.hashes).copied();
         let gone: Vec<_> = included.chain(batch.refused.iter().map(|(hash, _)| *hash)).collect();
-        // Settled twice: first to free the arrivals that new pending transactions may reuse, and
-        // again because a transaction of this batch's blocks may be among the newly accepted ones.
+        // Pending transactions are removed twice: first to free the arrivals that new pending
+        // transactions may reuse, and again because a transaction of this batch's blocks may be
+        // among the newly accepted ones.
         remove_pending(&mut tx, &gone).await?;
         accept(&mut tx, &batch.accepted).await?;
         insert_blocks(&mut tx, &batch.blocks).await?;
@@ -183,7 +186,7 @@ impl Database {
         Ok(tx.commit().await?)
     }
 
-    /// Indexes the genesis block, which is in no row. Does nothing if it is indexed already.
+    /// Indexes the genesis block, which is in no row. Does nothing if the block is already indexed.
     pub async fn record_genesis(
         &self,
         hash: &B256,
@@ -207,7 +210,7 @@ impl Database {
     }
 }
 
-/// Why the cursor could not move to row `to`.
+/// The reason why the cursor could not move to row `to`.
 async fn cursor_error(
     tx: &mut AnyConnection,
     epoch: u64,
@@ -341,7 +344,7 @@ async fn delete(tx: &mut AnyConnection, sql: &str, hashes: &[B256]) -> Result<()
     for_rows::<1, _>(tx, sql, hashes, |query, hash| query.bind(hash.to_vec())).await
 }
 
-/// Keeps the last reason of each transaction: a statement may not change one row twice.
+/// Keeps the last reason of each transaction, because a statement may not change one row twice.
 fn last_of_each(refused: &[(B256, String)]) -> Vec<(B256, String)> {
     let last: std::collections::BTreeMap<_, _> = refused.iter().cloned().collect();
     last.into_iter().collect()

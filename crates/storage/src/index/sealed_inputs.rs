@@ -1,4 +1,5 @@
-//! Sealed blocks as the batcher posts them: looked up in the index, read from the journal.
+//! Sealed blocks for the batcher: the index locates them, and the journal provides their
+//! transactions.
 
 use std::ops::Range;
 
@@ -12,10 +13,10 @@ use crate::{
     sql::{signed, unsigned},
 };
 
-/// Rows between two blocks, at most, that are read along with them instead of by another query.
+/// Maximum rows between two blocks that are read with the blocks instead of by another query.
 const GAP_ROWS_MAX: u64 = 64;
 
-/// Rows read by one query, at most.
+/// Maximum rows of one query.
 const ROWS_MAX: u64 = 256;
 
 /// A sealed block's entry in the index.
@@ -28,7 +29,7 @@ struct IndexedBlock {
 
 impl Database {
     /// Reads at most `limit` sealed blocks from `from` on, in order. Their transactions come from
-    /// the journal; blocks that are not indexed yet are left out.
+    /// the journal. Blocks that are not indexed yet are left out.
     pub async fn sealed_blocks(
         &self,
         from: u64,

@@ -1,5 +1,5 @@
-//! When blocks and transactions reached each stage. The times come from the journal: a row has its
-//! time of writing, and a slice the times at which its transactions were received.
+//! When blocks and transactions reached each stage. The journal provides the times: a row contains
+//! its time of writing, and a slice the times at which its transactions were received.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -5,7 +5,7 @@ use crate::{
     StorageError,
 };
 
-/// Puts the journal's rows together to blocks, and rejects rows that do not fit.
+/// Assembles the journal's rows into blocks, and rejects rows that do not fit.
 ///
 /// It ignores accepted and refused transactions: the caller reads those from the rows.
 #[derive(Clone, Debug)]
@@ -71,7 +71,7 @@ impl BlockAssembler {
         self.next_block
     }
 
-    /// Takes the next part, without checking the row's sequence.
+    /// Takes the next part without checking the row's sequence.
     pub(crate) fn take_part(
         &mut self,
         row: &JournalRow,
@@ -152,7 +152,7 @@ impl BlockAssembler {
 pub(crate) fn check_part(part: &BlockPart, received_ms: &[u64]) -> Result<(), String> {
     let (outcomes, transactions) = (part.outcomes.len(), part.transactions.len());
     let fits = match &part.opening {
-        // There is one more if the L1 attributes changed.
+        // A change of the L1 attributes adds one outcome.
         Some(opening) => outcomes >= opening.deposits.len() + transactions,
         None => outcomes == transactions,
     };
@@ -255,7 +255,7 @@ mod tests {
         rows.reject(sealed(5));
         rows.push(part(5, true, b"d", true)).expect("fits");
         rows.push(sealed(5)).expect("fits");
-        // Before the block where the assembler started.
+        // The reorg begins before the block where the assembler started.
         rows.push(reorg(2)).expect("fits");
         rows.push(part(2, true, b"e", false)).expect("fits");
     }

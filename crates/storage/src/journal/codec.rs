@@ -1,6 +1,6 @@
 //! Encoding of the journal's entries. The [module above](super) documents the bytes.
 //!
-//! Each entry has exactly one encoding. A payload of another version is refused, not guessed at.
+//! Each entry has exactly one encoding. A payload of another version is rejected.
 
 use alloy_primitives::{B64, B256};
 use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
@@ -10,7 +10,7 @@ use crate::{
     index::{received, waited},
 };
 
-/// Version of the format. Readers refuse every other one.
+/// Version of the format. Readers reject every other version.
 const VERSION: u8 = 2;
 
 /// Bytes before the RLP: version, kind, time.
@@ -29,7 +29,7 @@ struct SlicePayload {
     part: Vec<PartPayload>,
     accepted: Vec<AcceptedTx>,
     refused: Vec<RefusedPayload>,
-    /// Milliseconds from a transaction's reception to the row's writing, for each of the part.
+    /// Milliseconds from reception to the row's writing, for each transaction of the part.
     waited_ms: Vec<u64>,
 }
 

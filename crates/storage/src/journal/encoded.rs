@@ -8,8 +8,8 @@ use crate::JournalRow;
 /// Bytes of a row before its payload: sequence, epoch, checksum.
 const HEADER_BYTES: usize = 24;
 
-/// A row of the journal in its encoded form. A replica checks with it that the row is whole and at
-/// its position before it copies the row.
+/// A row of the journal in its encoded form. Before a replica copies the row, it checks with this
+/// form that the row is complete and at its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedRow {
     /// Position, counted from 0 without gaps.

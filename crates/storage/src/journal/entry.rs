@@ -33,7 +33,7 @@ pub enum JournalEntry {
     Reorg(ReorgEntry),
 }
 
-/// What happened to transactions since the slice before.
+/// What happened to transactions since the previous slice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SliceEntry {
     /// Transactions added to the open block, if any.
@@ -64,7 +64,7 @@ pub struct BlockPart {
     pub is_last: bool,
 }
 
-/// What is fixed when a block opens.
+/// The inputs of a block that are fixed when it opens.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct BlockOpening {
     /// Block timestamp, in seconds.
@@ -95,7 +95,7 @@ pub struct AcceptedTx {
     pub tx: JournalTx,
 }
 
-/// Result of a complete block.
+/// The result of a complete block.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct SealedEntry {
     /// Number of the block.
@@ -135,6 +135,6 @@ pub struct JournalBlock {
     /// Rows from its first part to its last, the end excluded. Rows without its parts may lie
     /// between.
     pub rows: Range<u64>,
-    /// Whether all its parts are there.
+    /// Whether all parts of the block are present.
     pub is_complete: bool,
 }

@@ -29,7 +29,7 @@ pub(crate) struct JournalWriter {
     end: u64,
     /// Checksum of the last row.
     checksum: Checksum,
-    /// Whether a write has begun whose outcome was not learnt.
+    /// Whether the outcome of a write that has begun is unknown.
     outcome_unknown: bool,
 }
 
@@ -48,7 +48,7 @@ impl JournalWriter {
         location: &DatabaseLocation,
         chain: B256,
     ) -> Result<Self, StorageError> {
-        // This comes first: it fences every other writer, so that the end cannot move afterwards.
+        // Begin the epoch first: it fences every other writer, so the end cannot move afterwards.
         let row = sqlx::query("UPDATE writer_epoch SET epoch = epoch + 1 RETURNING epoch")
             .fetch_one(&mut connection)
             .await?;
@@ -114,7 +114,7 @@ impl JournalWriter {
         let rows = self.encode(entries)?;
         let Some(last) = rows.last() else { return Ok(()) };
         let (end, last_epoch, checksum) = (last.sequence + 1, last.epoch, last.checksum);
-        // Set before the write, in case the caller drops this future.
+        // Set the flag before the write, because the caller may drop this future.
         self.outcome_unknown = true;
         let written = self.write(&rows).await;
         self.outcome_unknown =
@@ -145,7 +145,7 @@ impl JournalWriter {
 
     async fn write(&mut self, rows: &[UnwrittenRow]) -> Result<(), StorageError> {
         if rows.len() <= ROWS_PER_STATEMENT {
-            // One statement is a transaction of its own.
+            // One statement is its own transaction.
             return insert(&mut self.connection, rows, self.epoch, self.row_lock).await;
         }
         let mut transaction = self.connection.begin().await?;

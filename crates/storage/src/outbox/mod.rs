@@ -1,4 +1,4 @@
-//! Signed L1 transactions, persisted before they are broadcast, and what is known of them.
+//! Signed L1 transactions, persisted before they are broadcast, and their known status.
 //!
 //! # Format
 //!

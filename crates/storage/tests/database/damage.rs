@@ -6,7 +6,7 @@ use crate::{
     place::{DatabasePart, Place},
 };
 
-/// Row to damage. There are rows before and after it.
+/// The row to damage. There are rows before and after it.
 const DAMAGED: u64 = 2;
 
 async fn filled(place: &Place) -> Database {
@@ -21,7 +21,7 @@ async fn execute(raw: &mut AnyConnection, sql: String) {
     sqlx::query(AssertSqlSafe(sql)).execute(raw).await.expect("damages");
 }
 
-/// Whether reading detects the damage, from the first row and from the damaged one.
+/// Whether reading detects the damage, both from the first row and from the damaged row.
 async fn is_found(database: &Database) -> bool {
     let from_start = database.rows(0, 100).await;
     let alone = database.rows(DAMAGED, 1).await;
@@ -60,7 +60,7 @@ pub(crate) async fn any_flipped_byte_is_detected(place: Place) {
     }
     for column in ["epoch", "sequence"] {
         for byte in 0..8 {
-            // In a sign bit as well.
+            // Flip a sign bit as well.
             let bit = 1i64 << (byte * 8 + 7 - byte);
             let flip = |from: &str| {
                 format!(
@@ -77,13 +77,13 @@ pub(crate) async fn any_flipped_byte_is_detected(place: Place) {
             execute(&mut raw, flip(&of_it)).await;
         }
     }
-    database.rows(0, 100).await.expect("whole again");
+    database.rows(0, 100).await.expect("the row is restored");
 }
 
 pub(crate) async fn swapped_or_missing_rows_are_detected(place: Place) {
     let database = filled(&place).await;
     let mut raw = place.raw(DatabasePart::Journal).await;
-    // An intact row at another position.
+    // Move an intact row to another position.
     for sql in [
         "UPDATE journal SET sequence = 1000 WHERE sequence = 2",
         "UPDATE journal SET sequence = 2 WHERE sequence = 4",
@@ -111,7 +111,8 @@ pub(crate) async fn row_of_another_history_is_refused(place: Place) {
     let elsewhere = open(&other).await;
     append(&elsewhere, &input(1, &[b"something else"])).await;
     append(&elsewhere, &input(2, &[b"transaction 2"])).await;
-    // The row is intact, at its position and has the same content, but another checksum.
+    // The row is intact and at its position, and its content is the same, but its checksum is
+    // another chain's.
     assert_eq!(
         database.rows(2, 1).await.expect("reads"),
         elsewhere.rows(2, 1).await.expect("reads")

@@ -34,7 +34,7 @@ pub(crate) async fn path_may_contain_any_character(place: Place) {
     assert_eq!(names, ["role.db", "role.index.db"]);
 }
 
-/// What is done to a file, and what is said of it then.
+/// A way to damage a file, and the resulting error message.
 type Damage = (fn(&mut Vec<u8>), &'static str);
 
 pub(crate) async fn torn_file_is_an_error(place: Place) {

@@ -16,7 +16,7 @@ pub(crate) async fn open(place: &Place) -> Database {
     Database::open(&place.location(), CHAIN).await.expect("opens")
 }
 
-/// Closes and opens again.
+/// Closes and reopens the database.
 pub(crate) async fn reopen(database: Database, place: &Place) -> Database {
     database.close().await;
     drop(database);
@@ -60,7 +60,7 @@ pub(crate) fn accepted(arrival: u64, raw: &[u8]) -> AcceptedTx {
     AcceptedTx { arrival, received_ms: 1_000 + arrival, tx: tx(raw) }
 }
 
-/// A row that opens a block, or goes on with it.
+/// A row that opens a block or continues it.
 pub(crate) fn part(
     input: &SealedInput,
     is_first: bool,
@@ -83,7 +83,7 @@ pub(crate) fn part(
     JournalEntry::Slice(SliceEntry { part: Some(part), ..SliceEntry::default() })
 }
 
-/// A row of transactions that wait.
+/// A row of pending transactions.
 pub(crate) fn waiting(accepted: &[AcceptedTx]) -> JournalEntry {
     JournalEntry::Slice(SliceEntry { accepted: accepted.to_vec(), ..SliceEntry::default() })
 }
@@ -93,7 +93,7 @@ pub(crate) fn sealed(input: &SealedInput) -> JournalEntry {
     JournalEntry::Sealed(SealedEntry { number, hash, state_root })
 }
 
-/// Both rows of a block of one slice.
+/// Both rows of a block with one slice.
 pub(crate) fn rows(input: &SealedInput) -> [JournalEntry; 2] {
     let raws: Vec<_> = input.transactions.iter().map(|raw| raw.as_ref()).collect();
     [part(input, true, &raws, true), sealed(input)]
@@ -116,7 +116,7 @@ pub(crate) fn record(input: &SealedInput) -> BlockRecord {
     }
 }
 
-/// What the index gets of a block in these rows.
+/// The index entry of a block in these rows.
 pub(crate) fn block(input: &SealedInput, rows: std::ops::Range<u64>) -> SealedBlock {
     let hashes: Vec<_> = input.transactions.iter().map(keccak256).collect();
     SealedBlock {
@@ -148,7 +148,7 @@ pub(crate) fn proof(block: u64) -> PasserProof {
     }
 }
 
-/// Appends a block of one slice and takes it into the index.
+/// Appends a block with one slice and indexes it.
 pub(crate) async fn append(database: &Database, input: &SealedInput) {
     let at = database.append_at(&rows(input), 1_000).await.expect("appends");
     let blocks = vec![block(input, at.start..at.start + 1)];

@@ -17,7 +17,10 @@ pub(crate) async fn indexed_records_are_read_back(place: Place) {
     let database = open(&place).await;
     let genesis = input(0, &[]);
     for _ in 0..2 {
-        database.record_genesis(&genesis.hash, &record(&genesis)).await.expect("once is enough");
+        database
+            .record_genesis(&genesis.hash, &record(&genesis))
+            .await
+            .expect("a second call does nothing");
     }
     let raws: [&[u8]; 3] = [b"one", b"two", b"three"];
     let batch = IndexBatch {
@@ -55,7 +58,7 @@ pub(crate) async fn failed_batch_leaves_the_index_unchanged(place: Place) {
     append(&database, &input(1, &[b"one"])).await;
     let batch = IndexBatch { to: 2, accepted: vec![accepted(0, b"two")], ..IndexBatch::default() };
     database.index(&batch).await.expect("indexes");
-    // The second block's withdrawal is there already: nothing of the batch is taken in.
+    // The second block's withdrawal is indexed already, so no part of the batch is applied.
     let second = block(&input(2, &[b"two", b"one"]), 2..3);
     let rewind = IndexRewind { first_block: 2, reason: String::new(), reorged: Vec::new() };
     let batch = IndexBatch {
@@ -133,7 +136,7 @@ pub(crate) async fn rewind_removes_blocks_and_records_the_reorg(place: Place) {
     assert_eq!(hashes, [keccak256(keccak256(b"one"))]);
     assert_eq!(database.passer_proof(3).await.expect("reads"), None);
 
-    // Where nothing is void, nothing was taken back.
+    // A rewind that removes no blocks is not a reorg.
     let rewind = IndexRewind { first_block: 3, reason: "none".into(), reorged: Vec::new() };
     let batch = IndexBatch {
         to: 11,
@@ -143,7 +146,7 @@ pub(crate) async fn rewind_removes_blocks_and_records_the_reorg(place: Place) {
     };
     database.index(&batch).await.expect("indexes");
     assert_eq!(database.reorg_count().await.expect("reads"), 1);
-    assert_eq!(database.pending().await.expect("reads"), [], "included");
+    assert_eq!(database.pending().await.expect("reads"), [], "the transaction is in a block");
 }
 
 pub(crate) async fn transaction_may_be_accepted_twice(place: Place) {
@@ -156,7 +159,11 @@ pub(crate) async fn transaction_may_be_accepted_twice(place: Place) {
     }
     let pending = [accepted(2, b"one"), accepted(3, b"two")];
     assert_eq!(database.pending().await.expect("reads"), pending);
-    assert_eq!(database.refusal(&keccak256(b"two")).await.expect("reads"), None, "it came again");
+    assert_eq!(
+        database.refusal(&keccak256(b"two")).await.expect("reads"),
+        None,
+        "the transaction was accepted again"
+    );
 }
 
 pub(crate) async fn arrival_of_a_settled_transaction_may_be_reused(place: Place) {

@@ -68,7 +68,7 @@ pub(crate) async fn append_of_many_rows_is_atomic(place: Place) {
     let database = reopen(database, &place).await;
     let rows = database.rows(0, 2_000).await.expect("reads");
     assert!(rows.iter().map(|row| &row.entry).eq(&entries));
-    // The last of them cannot be written: none is.
+    // The last row cannot be written, so no row is.
     let mut raw = place.raw(crate::place::DatabasePart::Journal).await;
     sqlx::query(
         "INSERT INTO journal (sequence, epoch, payload, checksum) VALUES (2467, 9, $1, $1)",
@@ -113,7 +113,7 @@ pub(crate) async fn replica_copies_rows_unchanged(place: Place) {
     assert!(matches!(back, Err(StorageError::Damaged { key: 2, .. })), "epochs do not go back");
     database.append_rows(&rows[2..]).await.expect("appends");
     assert_eq!(database.rows(0, 10).await.expect("reads"), rows);
-    // Whoever leads from here on does so in an epoch of its own.
+    // A writer that continues from here begins a new epoch.
     let database = reopen(database, &place).await;
     database.append(&[row(3, 0).entry]).await.expect("appends");
     assert_eq!(database.rows(3, 1).await.expect("reads")[0].epoch, 18);

@@ -9,20 +9,20 @@ use crate::{
     place::{DatabasePart, Place},
 };
 
-/// Chains that are made up.
+/// Number of random chains.
 const CHAINS: usize = 4;
 
 /// Blocks in one batch of the index.
 const BATCH_BLOCKS: usize = 64;
 
-/// What happens to a chain.
+/// A step of a chain.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Blocks come, each with its logs.
+    /// Adds blocks, each with its logs.
     Grow(Vec<Vec<Log>>),
-    /// So many of the newest are taken back.
+    /// Removes this many of the newest blocks.
     TakeBack(usize),
-    /// It is opened anew.
+    /// Closes and reopens the database.
     Reopen,
 }
 
@@ -79,7 +79,7 @@ fn sealed(number: u64, version: usize, logs: &[Log]) -> SealedBlock {
     sealed
 }
 
-/// A chain, and what its blocks hold.
+/// A chain and the logs of its blocks.
 struct Model {
     place: Place,
     database: Database,
@@ -113,7 +113,7 @@ impl Model {
                 let first_block = blocks.len() as u64;
                 let rewind =
                     IndexRewind { first_block, reason: String::new(), reorged: Vec::new() };
-                // The first block of the other chain comes with it.
+                // The rewind adds the first block of the other chain.
                 let other = vec![sealed(first_block, version, &[])];
                 let rewind = Some(rewind);
                 let batch = IndexBatch { rewind, blocks: other, ..IndexBatch::default() };
@@ -129,7 +129,7 @@ impl Model {
         Self { place, database, blocks, version }
     }
 
-    /// What reading all blocks comes to.
+    /// The result of scanning all blocks.
     fn scan(&self, from: u64, to: u64, sets: &[Vec<BlockKey>]) -> Vec<u64> {
         let matches = |logs: &[Log]| {
             let mut keys = Vec::new();
@@ -151,7 +151,7 @@ impl Model {
     }
 }
 
-/// Whatever is looked for, in whatever chain, is found where a scan finds it, and nowhere else.
+/// For random chains and queries, the index returns what a scan returns.
 pub(crate) async fn block_keys_find_what_a_scan_finds(place: Place) {
     let mut runner = TestRunner::deterministic();
     let mut given = || {
@@ -181,7 +181,11 @@ pub(crate) async fn block_keys_find_what_a_scan_finds(place: Place) {
         }
         rows_seen += rows(&model.place, "block_postings").await;
         let unfinished = rows(&model.place, "block_keys").await;
-        assert_eq!(unfinished, model.blocks.len() as u64 % 256, "only those of the last section");
+        assert_eq!(
+            unfinished,
+            model.blocks.len() as u64 % 256,
+            "only blocks of the last section are not complete"
+        );
     }
     assert!(rows_seen > 0, "some sections were complete");
 }
@@ -195,7 +199,7 @@ async fn rows(place: &Place, table: &str) -> u64 {
     u64::try_from(count.fetch_one(&mut raw).await.expect("counts")).expect("no debt")
 }
 
-/// An index without block keys for old blocks: all of those blocks are read.
+/// Blocks without keys in the index always match.
 pub(crate) async fn blocks_without_keys_always_match(place: Place) {
     let database = open(&place).await;
     for number in 1..=4 {

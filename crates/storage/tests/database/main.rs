@@ -18,10 +18,10 @@ use libtest_mimic::{Arguments, Trial};
 
 use crate::place::Kind;
 
-/// Both kinds of database.
+/// Both database engines.
 const BOTH: [Kind; 2] = [Kind::Sqlite, Kind::Postgres];
 
-/// Makes a trial of each test of `module: test, …;` on each of the kinds.
+/// Creates a trial of each test of `module: test, …;` on each engine.
 macro_rules! trials {
     ($kinds:expr; $($module:ident: $($test:ident),+;)+) => {
         [$($(

@@ -8,17 +8,17 @@ use sqlx::{
 use tempfile::TempDir;
 use turnpike_storage::DatabaseLocation;
 
-/// Kind of database.
+/// Database engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Sqlite,
     Postgres,
 }
 
-/// Where a test's database is.
+/// The location of a test's database.
 pub(crate) struct Place {
     pub(crate) folder: TempDir,
-    /// URL, if it is on a server.
+    /// URL of the server; `None` for SQLite.
     url: Option<String>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum DatabasePart {
 
 type Test = fn(Place) -> Pin<Box<dyn Future<Output = ()>>>;
 
-/// A test on one kind of database; ignored where PostgreSQL is not installed.
+/// A test on one engine. It is ignored if PostgreSQL is not installed.
 pub(crate) fn trial(name: &str, kind: Kind, test: Test) -> Trial {
     let is_missing = kind == Kind::Postgres && !turnpike_test_postgres::is_installed();
     let name = format!("{}::{name}", format!("{kind:?}").to_lowercase());
@@ -54,13 +54,13 @@ impl Place {
         Self { folder: tempfile::tempdir().expect("a folder"), url: Some(url) }
     }
 
-    /// Another place of the same kind.
+    /// Another location on the same engine.
     pub(crate) fn other(&self) -> Self {
         let url = self.url.as_ref().map(|_| turnpike_test_postgres::database());
         Self { folder: tempfile::tempdir().expect("a folder"), url }
     }
 
-    /// The same database of a server, another schema in it.
+    /// The same server database with another schema.
     pub(crate) fn with_schema(&self, name: &str) -> Self {
         let url = self.url.as_ref().expect("a server");
         Self::at(format!("{url}&options[search_path]={name}"))
@@ -72,12 +72,12 @@ impl Place {
         location
     }
 
-    /// Connects without locks and checks, to damage a database.
+    /// Connects without locks and checks, so that a test can damage the database.
     pub(crate) async fn raw(&self, part: DatabasePart) -> AnyConnection {
         self.connect(part, "rw").await
     }
 
-    /// [`Self::raw`], creating the file.
+    /// Does what [`Self::raw`] does, and creates the file.
     pub(crate) async fn create(&self, part: DatabasePart) -> AnyConnection {
         self.connect(part, "rwc").await
     }
@@ -93,12 +93,12 @@ impl Place {
             self.url.clone().unwrap_or_else(|| format!("sqlite://{}?mode={mode}", path.display()));
         let options = AnyConnectOptions::from_str(&url).expect("a URL");
         let mut raw = options.connect().await.expect("connects");
-        // Damage need not be durable.
+        // Writes that damage a database need not be durable.
         let careless = match self.url {
             None => "PRAGMA synchronous = OFF",
             Some(_) => "SET synchronous_commit = off",
         };
-        raw.execute(careless).await.expect("is heard");
+        raw.execute(careless).await.expect("applies the setting");
         raw
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     place::{DatabasePart, Place},
 };
 
-/// Makes the server answer an append as it does when its disk is full.
+/// Makes the server fail an append with the error of a full disk.
 const FULL: &str = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
      $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
      CREATE TRIGGER full_disk BEFORE INSERT ON journal FOR EACH ROW WHEN (NEW.sequence = 3) EXECUTE FUNCTION full_disk()";

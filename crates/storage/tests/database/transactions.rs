@@ -11,22 +11,22 @@ use crate::{
     place::{DatabasePart, Place},
 };
 
-/// Steps of a chain: so many that runs of runs are merged.
+/// Number of steps, enough to merge merged runs again.
 const STEPS: usize = 240;
 
-/// Steps from one check to the next.
+/// Steps between two checks.
 const CHECK_STEPS: usize = 60;
 
-/// What happens to a chain.
+/// A step of a chain.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Blocks come together, each with its transactions.
+    /// Adds blocks in one batch, each with its transactions.
     Grow(Vec<Vec<B256>>),
-    /// So many of the newest are taken back.
+    /// Removes this many of the newest blocks.
     TakeBack(usize),
 }
 
-/// Some transactions come again, as in a chain that takes the place of another; some begin alike.
+/// Some transactions occur again, as after a reorg. Some hashes share a prefix.
 fn hash() -> impl Strategy<Value = B256> {
     let alike = |(start, end): (u8, u8)| {
         let mut hash = B256::repeat_byte(start);
@@ -69,7 +69,7 @@ async fn check(database: &Database, chain: &[Vec<B256>], seen: &BTreeSet<B256>) 
     }
 }
 
-/// Wherever a transaction is, it is found, and what is nowhere is not.
+/// The index finds every transaction of the chain at its location, and no other transaction.
 pub(crate) async fn transaction_index_finds_what_a_map_finds(place: Place) {
     let mut database = open(&place).await;
     let mut runner = TestRunner::deterministic();
@@ -107,14 +107,14 @@ pub(crate) async fn transaction_index_finds_what_a_map_finds(place: Place) {
     assert_eq!(deepest, 2, "runs were merged, and the merged runs again");
 }
 
-/// How many runs there are of each level.
+/// The number of runs on each level.
 async fn levels(place: &Place) -> Vec<(i64, i64)> {
     let mut raw = place.raw(DatabasePart::Index).await;
     let count = "SELECT level, COUNT(*) FROM transaction_runs GROUP BY level ORDER BY level";
     sqlx::query_as(count).fetch_all(&mut raw).await.expect("counts")
 }
 
-/// Entries that are damaged are no answer.
+/// A damaged entry gives an error.
 pub(crate) async fn truncated_entry_is_an_error(place: Place) {
     let database = open(&place).await;
     append(&database, &input(1, &[b"one"])).await;

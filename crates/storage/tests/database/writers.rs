@@ -11,11 +11,14 @@ pub(crate) async fn second_writer_and_other_chain_are_refused(place: Place) {
     let second = Database::open(&place.location(), CHAIN).await;
     assert!(matches!(second, Err(StorageError::InUse(_))));
     let reader =
-        Database::open_read_only(&place.location(), CHAIN).await.expect("readers are welcome");
+        Database::open_read_only(&place.location(), CHAIN).await.expect("opens beside a writer");
     append(&database, &input(1, &[])).await;
     assert_eq!(reader.rows(0, 10).await.expect("reads").len(), 2);
     assert_eq!(reader.head_block().await.expect("reads"), Some(1));
-    assert!(matches!(reader.append(&[]).await, Err(StorageError::Closed)), "readers do not write");
+    assert!(
+        matches!(reader.append(&[]).await, Err(StorageError::Closed)),
+        "a reader cannot append"
+    );
     drop((database, reader));
     let other = B256::repeat_byte(2);
     for opened in [
@@ -30,7 +33,7 @@ pub(crate) async fn second_writer_and_other_chain_are_refused(place: Place) {
 pub(crate) async fn writer_of_an_older_epoch_is_fenced(place: Place) {
     let database = open(&place).await;
     append(&database, &input(1, &[])).await;
-    // Somebody else who leads now, whatever became of the lock.
+    // Another process has begun a new epoch, whatever happened to the lock.
     let mut raw = place.raw(DatabasePart::Journal).await;
     sqlx::query("UPDATE writer_epoch SET epoch = epoch + 1")
         .execute(&mut raw)
@@ -61,6 +64,6 @@ pub(crate) async fn closed_database_refuses_reads_and_writes(place: Place) {
     assert!(matches!(database.append(&rows(&input(1, &[]))).await, Err(StorageError::Closed)));
     assert!(matches!(database.rows(0, 1).await, Err(StorageError::Closed)));
     assert!(matches!(database.index(&IndexBatch::default()).await, Err(StorageError::Closed)));
-    // Another may write now.
+    // Another process may write now.
     open(&place).await;
 }

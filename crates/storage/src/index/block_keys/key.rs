@@ -1,12 +1,12 @@
-//! Keys that blocks are found by.
+//! Keys that find blocks.
 
 use alloy_primitives::{Address, B256, Log};
 
 /// Bytes of a key.
 pub(super) const KEY_BYTES: usize = 4;
 
-/// A short hash that a block is found by: of an address or topic in its logs, or of an account of a
-/// transaction.
+/// A short hash that finds blocks: of an address or topic in their logs, or of an account of their
+/// transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BlockKey(pub(super) u32);
 
@@ -98,7 +98,7 @@ impl BlockQuery {
         if sets.is_empty() {
             sets.push(BlockKeys(vec![BlockKey::any()]));
         }
-        // Small sets first: they leave the fewest blocks to check.
+        // Check small sets first, because they leave the fewest blocks.
         sets.sort_by_key(|set| set.0.len());
         Self(sets)
     }

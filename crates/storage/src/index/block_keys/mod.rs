@@ -1,5 +1,5 @@
-//! The index of logs and accounts: which blocks may hold a log of some address or with some topic,
-//! or a transaction of some account. One row covers many blocks.
+//! The index of logs and accounts. It finds the blocks that may hold a log of an address or with a
+//! topic, or a transaction of an account. One row covers many blocks.
 //!
 //! # Format
 //!
@@ -9,9 +9,9 @@
 //! ```
 //!
 //! A key is four bytes of hash. Two different addresses may share a key, so a search can name a
-//! block that holds no match, but never misses one that does. A search reads one row for each key
-//! and section, and the keys of the newest blocks, whose section is not complete. Blocks without
-//! keys (older than this index) always match.
+//! block that holds no match, but never misses a block that holds one. A search reads one row for
+//! each key and section, and the keys of the newest blocks, whose section is not complete. Blocks
+//! without keys (older than this index) always match.
 //!
 //! A section that becomes complete moves from `block_keys` to `block_postings` in the transaction
 //! that indexes its last block. Rewinding into a section moves the blocks that stay back to
@@ -29,16 +29,17 @@ use crate::{
     sql::{for_rows, signed, unsigned},
 };
 
-/// Blocks of a section, so that the offset of a block in it is one byte.
+/// Blocks in a section. The offset of a block in its section fits one byte.
 const SECTION_BLOCKS: u64 = 256;
 
-/// Postings in a row. A row takes more if one key has more: postings of a key share a row.
+/// Postings in a row. A row takes more if one key has more, because all postings of a key share a
+/// row.
 const ROW_POSTINGS: usize = 4_096;
 
 /// Bytes of a posting: key and block's offset in its section.
 const POSTING_BYTES: usize = KEY_BYTES + 1;
 
-/// Attempts to read a section that changes between two reads.
+/// Maximum attempts to read a section that changes between two reads.
 const READ_ATTEMPTS_MAX: usize = 3;
 
 impl Database {
@@ -90,7 +91,7 @@ impl Database {
         Ok(false)
     }
 
-    /// Returns those of the blocks `asked` of a section that may match.
+    /// Returns the blocks among `asked` of a section that may match.
     async fn matching_offsets(
         &self,
         section: u64,
@@ -116,7 +117,7 @@ impl Database {
         Ok(found.or(unknown))
     }
 
-    /// Returns the matching blocks of a complete section; `None` if the section is not complete.
+    /// Returns the matching blocks of a complete section, or `None` if the section is not complete.
     async fn matching_in_complete(
         &self,
         section: u64,
@@ -143,8 +144,8 @@ impl Database {
         Ok(Some(found))
     }
 
-    /// Reads the row where a key's postings are, if it has any; `None` if the section is not
-    /// complete.
+    /// Reads the row that holds a key's postings, if the key has any. Returns `None` if the section
+    /// is not complete.
     async fn posting_row(
         &self,
         section: u64,
@@ -187,7 +188,7 @@ struct PostingRow {
 }
 
 impl PostingRow {
-    /// How many of these sorted keys belong into this row.
+    /// Number of these sorted keys that belong into this row.
     fn keys_before_end(&self, keys: &[BlockKey]) -> usize {
         keys.partition_point(|key| *key <= self.last)
     }
@@ -236,7 +237,7 @@ fn damaged(section: u64, reason: &str) -> StorageError {
     StorageError::Damaged { table: "block_postings", key: section, reason: reason.to_owned() }
 }
 
-/// Indexes the keys of blocks. A section whose last block is among them becomes complete.
+/// Indexes the keys of blocks. A section becomes complete with its last block.
 pub(crate) async fn insert(
     tx: &mut AnyConnection,
     blocks: &[(u64, &BlockKeys)],
@@ -268,7 +269,7 @@ async fn complete(tx: &mut AnyConnection, section: u64) -> Result<(), StorageErr
     .fetch_all(&mut *tx)
     .await?;
     if rows.len() as u64 != SECTION_BLOCKS {
-        // Some blocks are older than this index: searches read them one by one.
+        // Some blocks are older than this index. Searches read those blocks one by one.
         return Ok(());
     }
     let mut postings = Vec::new();
@@ -350,17 +351,18 @@ mod tests {
 
     #[test]
     fn postings_of_a_key_share_a_row() {
-        let key = |n: usize| BlockKey(u32::try_from(n * 7).expect("small"));
+        let key = |n: usize| BlockKey(u32::try_from(n * 7).expect("fits 32 bits"));
         for (keys, each) in [(0, 1), (1, 256), (17, 256), (5_000, 1), (4_096, 1), (9_000, 3)] {
-            let offsets = || (0..each).map(|offset| u8::try_from(offset).expect("small"));
+            let offsets = || (0..each).map(|offset| u8::try_from(offset).expect("fits 8 bits"));
             let postings: Vec<_> = (0..keys)
                 .flat_map(|n| offsets().map(move |offset| posting(key(n), offset)))
                 .collect();
             let rows = rows_of(&postings);
-            assert_eq!(rows.last().expect("there is one").0, BlockKey(u32::MAX));
+            assert_eq!(rows.last().expect("there is a row").0, BlockKey(u32::MAX));
             assert!(rows.iter().all(|(_, row)| row.len() < ROW_POSTINGS + 256 || keys == 1));
             for n in 0..keys {
-                let (last, row) = rows.iter().find(|(last, _)| *last >= key(n)).expect("has one");
+                let (last, row) =
+                    rows.iter().find(|(last, _)| *last >= key(n)).expect("a row holds the key");
                 let row = PostingRow { last: *last, postings: row.to_vec() };
                 assert_eq!(row.offsets(key(n)), BlockSet::of(offsets()));
                 assert_eq!(row.offsets(BlockKey(key(n).0 + 1)), BlockSet::default());

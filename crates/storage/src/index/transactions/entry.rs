@@ -12,10 +12,11 @@ const HASH_BYTES: usize = 32;
 /// Bytes of an entry: the hash, and eight for the location.
 pub(super) const ENTRY_BYTES: usize = HASH_BYTES + 8;
 
-/// Low bits of the location that are the position in the block. The others are the block's number.
+/// Number of low bits of the location that hold the position in the block. The other bits hold the
+/// block's number.
 const POSITION_BITS: u32 = 24;
 
-/// Where a transaction is in the chain.
+/// The location of a transaction in the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TransactionLocation {
     /// Number of its block.

@@ -10,8 +10,8 @@
 //! 8 runs of a level ─► one run of the next level, merged a little with every batch
 //! ```
 //!
-//! Hashes are random. In one B-tree, nearly every transaction of a batch would write a page of its
-//! own. Runs are written from end to end instead, and each entry once for each level. Finding a
+//! Hashes are random. In one B-tree, nearly every transaction of a batch would write a separate
+//! page. Runs are written sequentially instead, and each entry once per level. Finding a
 //! transaction reads one row of every run: about 30 for 100 million transactions.
 //!
 //! A merge moves entries from the low ends of the old runs to the high end of the new one, in the
@@ -34,17 +34,17 @@ use crate::{
     sql::{for_rows, signed, unsigned},
 };
 
-/// Runs of a level that are merged into one.
+/// Runs of a level that one merge combines.
 const MERGED_RUNS: usize = 8;
 
-/// How much is merged with each batch.
+/// Amount of merging per batch.
 #[derive(Clone, Copy, Debug)]
 struct MergeRate {
     /// Entries that move for each new one. It must be at least the number of levels.
     moved_for_each: usize,
-    /// Entries that move with a batch at least.
+    /// Minimum entries that move with a batch.
     moved_min: usize,
-    /// Rows of each run that are merged at once, at most.
+    /// Maximum rows of each run that are merged at once.
     rows_at_once: u64,
 }
 
@@ -55,11 +55,11 @@ const MERGE_RATE: MergeRate = MergeRate { moved_for_each: 8, moved_min: 1_024, r
 struct SortedRun {
     id: u64,
     level: u64,
-    /// First block that has entries in it.
+    /// First block with entries in the run.
     first_block: u64,
-    /// Last block that has entries in it.
+    /// Last block with entries in the run.
     last_block: u64,
-    /// The run that it is being merged into.
+    /// The run that this run is merged into.
     merged_into: Option<u64>,
 }
 
@@ -228,8 +228,8 @@ async fn runs_from(tx: &mut AnyConnection, block: u64) -> Result<Vec<SortedRun>,
     rows.iter().map(SortedRun::read).collect()
 }
 
-/// Begins a merge where a level has enough runs, and continues the merges that have begun, the
-/// lowest level first, until `to_move` entries have moved.
+/// Begins a merge where a level has enough runs. Continues the merges that have begun, lowest level
+/// first, until `to_move` entries have moved.
 async fn merge(
     tx: &mut AnyConnection,
     mut runs: Vec<SortedRun>,
@@ -265,8 +265,8 @@ async fn merge(
     Ok(())
 }
 
-/// Moves entries from the low end of the runs `from` to the high end of the run `into`. Returns how
-/// many moved; 0 means that `from` is empty.
+/// Moves entries from the low end of the runs `from` to the high end of the run `into`. Returns the
+/// number of moved entries; 0 means that `from` is empty.
 async fn move_some(
     tx: &mut AnyConnection,
     from: &[u64],
@@ -386,9 +386,9 @@ mod tests {
             .filter(|run| merged.contains(&run.id))
             .for_each(|run| run.merged_into = Some(12));
         runs.push(new);
-        assert_eq!(next_merge(&runs), None, "they are being merged");
+        assert_eq!(next_merge(&runs), None, "the runs are being merged");
         runs.extend((13..19).map(|id| run(id, 1)));
-        assert_eq!(next_merge(&runs), None, "what grows is not merged");
+        assert_eq!(next_merge(&runs), None, "a run that grows is not merged");
     }
 
     async fn empty(folder: &tempfile::TempDir) -> AnyConnection {
@@ -414,7 +414,7 @@ mod tests {
         }
     }
 
-    /// Its key is higher than those of the entries that move with it.
+    /// The row's key is higher than those of the entries that move with it.
     #[tokio::test]
     async fn row_that_lost_its_last_entry_moves_once() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -446,7 +446,7 @@ mod tests {
     async fn entries_are_found_during_merges_and_rewinds() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut connection = empty(&folder).await;
-        // Slower than new entries come, so that several merges are under way at once.
+        // Merging is slower than inserting, so several merges run at once.
         let rate = MergeRate { moved_for_each: 1, moved_min: 0, rows_at_once: 2 };
         let hash =
             |block: u64, at: u64| keccak256([block.to_be_bytes(), at.to_be_bytes()].concat());
