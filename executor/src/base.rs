@@ -28,7 +28,7 @@ impl<E: core::error::Error> From<ViewError<E>> for ExecutionError<E> {
     }
 }
 
-/// Where BLOCKHASH reads.
+/// The source of BLOCKHASH.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlockHashes {
     /// The EIP-2935 contract, which is part of the state, so no other data has to be supplied or
@@ -37,7 +37,7 @@ pub enum BlockHashes {
         /// Hash of the parent block.
         parent: B256,
     },
-    /// Like [`Self::History`], but the parent's hash is not known yet. A read of it waits.
+    /// Like [`Self::History`], but the parent's hash is not known yet. Reading it waits.
     #[cfg(feature = "std")]
     Deferred(DeferredHash),
     /// These hashes, by block number. Any other hash is zero.

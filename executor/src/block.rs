@@ -22,7 +22,7 @@ use crate::{
 ///
 /// The result is deterministic, and no transaction makes the block fail: a transaction that is
 /// invalid at its turn is skipped, and a deposit is always included. Errors come from the state
-/// view, an unsupported fork or a failing precompile. After an error nothing was committed.
+/// view, an unsupported fork or a failing precompile. If it fails, nothing is committed.
 pub fn execute_block<S: StateCommit, T: BlockTransaction>(
     spec: &ChainSpec,
     context: &BlockContext,
@@ -57,8 +57,8 @@ pub fn block_transactions(input: &BlockInput) -> impl Iterator<Item = BlockTx> {
     deposits.chain(input.transactions.iter().cloned().map(BlockTx::User))
 }
 
-/// Memory that one block after the other reuses. Hashes and profiles outlive their block: hashes
-/// are always right, and profiles change no result. [`BlockExecutor::finish`] returns it, and
+/// Memory that each block leaves to the next. Hashes and profiles stay valid: a hash is always
+/// right, and profiles change no result. [`BlockExecutor::finish`] returns the memory, and
 /// [`BlockExecutor::open_in`] takes it.
 #[derive(Debug, Default)]
 pub struct Workspace {
@@ -67,7 +67,7 @@ pub struct Workspace {
     pub(crate) profiles: Profiles,
 }
 
-/// A block that is being executed sequentially.
+/// A block under sequential execution.
 #[allow(missing_debug_implementations)] // revm's EVM has none worth reading
 pub struct BlockExecutor<S: StateView, T = BlockTx> {
     pub(crate) runner: Runner<S>,
@@ -137,7 +137,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
     }
 
     /// Executes a transaction. A transaction that is invalid at its turn is skipped and changes
-    /// nothing. A deposit is never skipped. After an error the block has to be dropped.
+    /// nothing. A deposit is never skipped. If it fails, the caller must drop the block.
     pub fn execute(&mut self, tx: T) -> Result<(), ExecutionError<S::Error>> {
         let index = self.offered;
         self.offered += 1;
@@ -168,8 +168,8 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         self.offered
     }
 
-    /// Appends transactions that ran in lanes and used `gas_used` together. `order` names the lane
-    /// of each.
+    /// Appends transactions that ran in lanes and used `gas_used` together. `order` contains the
+    /// lane of each.
     #[cfg(feature = "std")]
     pub(crate) fn include_lanes(
         &mut self,
@@ -184,7 +184,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         self.skipped.extend(skipped);
     }
 
-    /// Takes the transactions that have not been taken.
+    /// Takes the transactions since the last call.
     #[cfg(feature = "std")]
     pub(crate) fn take_transactions(&mut self) -> Transactions<T> {
         core::mem::take(&mut self.transactions)

@@ -1,4 +1,4 @@
-//! What is known of a block before its transactions run.
+//! The context of a block: its inputs before its transactions run.
 
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
@@ -9,14 +9,14 @@ use turnpike_protocol::{
 
 use crate::BlockHashes;
 
-/// What is known of a block before its transactions run.
+/// The context of a block: its inputs before its transactions run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockContext {
     /// The header, with the fields that are known in advance.
     pub header: Header,
-    /// Where BLOCKHASH reads.
+    /// The source of BLOCKHASH.
     pub hashes: BlockHashes,
-    /// Price of L1 data. `None` where transactions do not pay for it.
+    /// Price of L1 data. `None` if transactions do not pay for it.
     pub l1_fee: Option<L1Fee>,
 }
 

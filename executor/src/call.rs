@@ -1,4 +1,4 @@
-//! Calls without effect on the chain.
+//! Calls that do not change the chain.
 
 use alloy_primitives::Bytes;
 use revm::context_interface::result::{ExecutionResult, HaltReason};
@@ -10,25 +10,25 @@ use crate::{CallRequest, Checks, Sandbox, SandboxError, SandboxTx};
 /// Outcome of a call.
 #[derive(Clone, Debug)]
 pub enum CallOutcome {
-    /// It returned.
+    /// The call returned.
     Success {
         /// Return data, or the code of a created contract.
         output: Bytes,
         /// Gas used.
         gas_used: u64,
     },
-    /// It reverted.
+    /// The call reverted.
     Revert {
         /// Revert data.
         output: Bytes,
         /// Gas used.
         gas_used: u64,
     },
-    /// It ran out of gas or hit an invalid operation.
+    /// The call ran out of gas or hit an invalid operation.
     Halt {
         /// Reason.
         reason: HaltReason,
-        /// Gas used: the whole limit.
+        /// Gas used: the whole gas limit.
         gas_used: u64,
     },
 }

@@ -7,18 +7,18 @@ use turnpike_protocol::{ChainConfig, ecrecover};
 
 use crate::env::recovered;
 
-/// A call without effect: `eth_call`, and each probe of `eth_estimateGas`.
+/// A call that does not change the chain: `eth_call`, and each probe of `eth_estimateGas`.
 #[derive(Clone, Debug, Default)]
 pub struct CallRequest {
     /// Caller.
     pub from: Address,
     /// Callee, or a creation.
     pub to: TxKind,
-    /// Nonce, where it is checked.
+    /// Nonce, if it is checked.
     pub nonce: u64,
     /// Gas limit.
     pub gas_limit: u64,
-    /// Maximum price per gas in wei. Zero pays nothing.
+    /// Maximum price per gas in wei. With zero the call pays no fees.
     pub gas_price: u128,
     /// Maximum tip per gas in wei, if it is limited (EIP-1559).
     pub priority_fee: Option<u128>,
@@ -33,7 +33,7 @@ pub struct CallRequest {
 }
 
 impl CallRequest {
-    /// Type of the transaction that this call would be.
+    /// The transaction type that fits the call's fields.
     pub const fn tx_type(&self) -> u8 {
         if !self.authorizations.is_empty() {
             4

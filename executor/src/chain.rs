@@ -40,7 +40,7 @@ pub const RECENT_STATES: HistoryLimits = HistoryLimits { blocks_max: 128, items_
 ///
 /// # Limits
 ///
-/// States of recent blocks are kept within the [`HistoryLimits`]. Older ones are gone.
+/// States of recent blocks are kept within the [`HistoryLimits`]. Older states are not available.
 #[derive(Debug)]
 pub struct Chain {
     config: ChainConfig,
@@ -51,7 +51,7 @@ pub struct Chain {
     head: ChainHead,
     /// Closed blocks after the head, up to `tip`.
     closed: VecDeque<PendingHead>,
-    /// Undoes the state's newest blocks.
+    /// Reverse diffs of the newest blocks.
     history: History,
     /// The newest block whose state was requested since the last block was closed.
     asked: Mutex<Option<RequestedState>>,
@@ -153,8 +153,8 @@ impl Chain {
         }
     }
 
-    /// The state after `block`, if it is kept. Takes time for all changes since. Repeated requests
-    /// for the newest requested block are free.
+    /// The state after `block`, if it is kept. The cost grows with all later changes. Repeated
+    /// requests for the newest requested block are free.
     pub fn state_at(&self, block: u64) -> Option<HistoricalView<'_>> {
         Some(HistoricalView::new(self.state.flat(), self.merged_to(block)?))
     }
@@ -176,13 +176,13 @@ impl Chain {
         Some(Arc::clone(undo.get_or_init(kept)))
     }
 
-    /// The diff that turns the state back to the one after `block`, if that is kept.
+    /// The diff that rewinds the state to `block`, if that state is kept.
     pub fn undo_to(&self, block: u64) -> Option<StateDiff> {
         self.history.undo_to(block)
     }
 
     /// Merkle proofs of an account and some of its slots in the state after `block`, if it is kept.
-    /// Takes as long as committing all changes since.
+    /// The cost is that of committing all later changes.
     pub fn proof_at(&self, block: u64, address: &Address, slots: &[U256]) -> Option<AccountProof> {
         if block == self.tip.parent.number {
             return Some(self.state.proof(address, slots));
@@ -190,8 +190,8 @@ impl Chain {
         Some(self.state.proof_at(&self.undo_to(block)?, address, slots))
     }
 
-    /// Root of the state after `block` with further `changes`, if that state is kept. Takes as long
-    /// as committing them and all changes since.
+    /// Root of the state after `block` with further `changes`, if that state is kept. The cost is
+    /// that of committing these and all later changes.
     pub fn state_root_with(&self, block: u64, changes: StateDiff) -> Option<B256> {
         let mut diff = self.undo_to(block)?;
         let places: HashMap<Address, usize> =
@@ -226,7 +226,7 @@ impl Chain {
         self.tip.open(&self.config, &self.engine, self.state.flat(), timestamp, origin)
     }
 
-    /// What the next block needs, without a borrow of the chain.
+    /// The inputs of the next block, without a borrow of the chain.
     pub fn next_block(&self) -> NextBlock {
         NextBlock {
             config: self.config.clone(),
@@ -236,8 +236,8 @@ impl Chain {
         }
     }
 
-    /// Takes over a block that was executed on the current state with this origin. The state
-    /// advances, and the next block can be opened.
+    /// Takes a block that was executed on the current state with this origin. The state advances,
+    /// and the next block can be opened.
     ///
     /// # Panics
     ///
@@ -267,7 +267,8 @@ impl Chain {
     }
 
     /// Makes a closed block the head. Returns false and changes nothing if it is not the oldest
-    /// closed block of this chain. Keeps the state of the recent block `kept`, whatever the limits.
+    /// closed block of this chain. Keeps the state of the recent block `kept`, regardless of the
+    /// limits.
     pub fn set_head(&mut self, outcome: &BlockOutcome, kept: u64) -> bool {
         let is_next = |closed: &PendingHead| closed.hash.get() == Some(outcome.hash());
         let Some(PendingHead { parent, .. }) = self.closed.front().filter(|next| is_next(next))
@@ -291,9 +292,10 @@ impl Chain {
         outcome
     }
 
-    /// Rewinds the chain to `block`: state, tries and head are as they were when it was the newest
-    /// block. Closed blocks that are still being completed are dropped. Returns false and changes
-    /// nothing if the state after `block` is not kept. Takes time for all changes since.
+    /// Rewinds the chain to `block`. State, tries and head become those from when `block` was the
+    /// newest block. Closed blocks that are still being completed are dropped. Returns false and
+    /// changes nothing if the state after `block` is not kept. The cost grows with all later
+    /// changes.
     ///
     /// # Panics
     ///

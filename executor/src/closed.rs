@@ -1,4 +1,4 @@
-//! Completing a closed block: roots, header and hash, beside the next block's execution.
+//! Completes a closed block (roots, header and hash) while the next block executes.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::{
     outcome::ListRoots,
 };
 
-/// A closed block whose roots are not known yet. It is completed without access to the chain. If it
-/// is dropped instead, the chain has to be rewound.
+/// A closed block whose roots are not known yet. Completing it needs no access to the chain. If it
+/// is dropped instead, the chain must be rewound.
 #[derive(Debug)]
 #[must_use = "readers of the block's hash wait until it is completed"]
 pub struct ClosedBlock {
@@ -50,7 +50,7 @@ impl ClosedBlock {
                 (roots.compute(), ListRoots { transactions, receipts })
             }
         };
-        // The tries are done with the diff, so this moves it.
+        // The tries no longer hold the diff, so this moves it.
         executed.overlays.push(Arc::unwrap_or_clone(diff));
         let outcome = executed.seal_with(roots, lists);
         hash.keep(outcome.hash());
@@ -58,9 +58,9 @@ impl ClosedBlock {
     }
 }
 
-/// Computes the list roots on the pool's threads and the state roots on this thread, which hands
-/// parts of its work to the pool. The thread that holds the tries must not pick up other work that
-/// needs them.
+/// Computes the list roots on the pool's threads and the state roots on this thread, which passes
+/// parts of its work to the pool. This thread holds the tries, so it must not pick up other work
+/// that needs them.
 fn beside(
     pool: &ThreadPool,
     executed: &[Arc<ExecutedTx>],

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use alloy_primitives::B256;
 
-/// A block's hash, known once the [`HashPromise`] is kept. Clones share it.
+/// A block's hash. It is known after the [`HashPromise`] is kept. Clones share the hash.
 #[derive(Clone, Debug)]
 pub struct DeferredHash(Arc<OnceLock<Option<B256>>>);
 
@@ -13,13 +13,13 @@ pub struct DeferredHash(Arc<OnceLock<Option<B256>>>);
 pub struct HashPromise(DeferredHash);
 
 impl DeferredHash {
-    /// An unknown hash and the promise to publish it.
+    /// Creates an unknown hash and the promise to publish it.
     pub fn promised() -> (HashPromise, Self) {
         let hash = Self(Arc::default());
         (HashPromise(hash.clone()), hash)
     }
 
-    /// A known hash.
+    /// Creates a known hash.
     pub fn known(hash: B256) -> Self {
         Self(Arc::new(OnceLock::from(Some(hash))))
     }
@@ -58,7 +58,7 @@ impl HashPromise {
 
 impl Drop for HashPromise {
     fn drop(&mut self) {
-        // Has no effect after `keep`.
+        // After `keep` this has no effect.
         let _ = self.0.0.set(None);
     }
 }

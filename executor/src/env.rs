@@ -1,4 +1,4 @@
-//! Headers and transactions as revm's environments.
+//! Converts headers and transactions to revm's environments.
 
 use alloc::vec::Vec;
 
@@ -77,8 +77,8 @@ pub(crate) fn tx_env(
     let authorization_list = recovered(tx.authorization_list().unwrap_or_default(), recover);
     TxEnv {
         tx_type: match tx {
-            // To revm a deposit is a legacy transaction without a price. The handler applies a
-            // deposit's rules.
+            // For revm a deposit is a legacy transaction without a price. The handler applies the
+            // rules of deposits.
             TxEnvelope::Deposit(_) => 0,
             _ => tx.tx_type().into(),
         },

@@ -6,18 +6,18 @@ use turnpike_protocol::SignatureError;
 /// Why a transaction is skipped. Skipping is a rule, not a failure: no input makes a block invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SkipReason {
-    /// Its signature is invalid.
+    /// The signature is invalid.
     #[error(transparent)]
     Signature(#[from] SignatureError),
-    /// It asks for more gas than the block has left.
+    /// The gas limit exceeds the gas that the block has left.
     #[error("gas limit {gas_limit} exceeds the {remaining} gas left in the block")]
     BlockGas {
-        /// Its gas limit.
+        /// Gas limit of the transaction.
         gas_limit: u64,
         /// Gas left in the block.
         remaining: u64,
     },
-    /// It is invalid at its turn: nonce, balance, fees, gas limits, chain id.
+    /// The transaction is invalid at its turn: nonce, balance, fees, gas limits or chain id.
     #[error("{0}")]
     Invalid(InvalidTransaction),
 }
@@ -28,10 +28,10 @@ pub enum ExecutionError<E: core::error::Error> {
     /// The state view failed.
     #[error("state: {0}")]
     State(E),
-    /// The fork is newer than this state transition.
+    /// This state transition does not support the fork.
     #[error("fork {0:?} is not supported")]
     Fork(SpecId),
-    /// revm failed for a reason that is not the transaction's.
+    /// revm failed for a reason outside the transaction.
     #[error("evm: {0}")]
     Evm(alloc::string::String),
     /// The parent's hash was deferred, and its computation was abandoned.

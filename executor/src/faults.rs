@@ -1,8 +1,8 @@
-//! Deliberate faults. Tests use them to show that they would notice a bug, and that the engine
+//! Deliberate faults. Tests use them to show that they would detect a bug, and that the engine
 //! recovers from it. Only the feature `faults` compiles them, and no product enables it.
 //!
-//! One fault at a time applies to the whole process: the one passed to [`inject`], or else the one
-//! that the environment variable `TURNPIKE_FAULT` names.
+//! One fault at a time applies to the whole process: the fault that [`inject`] injects, or else the
+//! one that the environment variable `TURNPIKE_FAULT` names.
 
 use std::{
     sync::{
@@ -88,12 +88,12 @@ impl Fault {
 
 /// The injected fault: its position in `ALL` plus one, or zero for none.
 static INJECTED: AtomicUsize = AtomicUsize::new(0);
-/// Whether a fault that happens once has happened.
+/// Whether a one-time fault has happened.
 static DONE: AtomicBool = AtomicBool::new(false);
 /// Held while a fault is injected.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// A fault that applies until this is dropped. No other fault can be injected meanwhile.
+/// A fault that applies until this is dropped. Meanwhile no other fault can be injected.
 #[derive(Debug)]
 pub struct Injected {
     _turn: MutexGuard<'static, ()>,
@@ -139,7 +139,7 @@ pub(crate) fn is(fault: Fault) -> bool {
     current() == Some(fault)
 }
 
-/// The known key that `key` is confused with.
+/// The known key that the fault confuses with `key`.
 pub(crate) fn taken_for(fault: Fault, key: U256, mut known: impl Iterator<Item = U256>) -> U256 {
     let is_like = |other: &U256| other.as_limbs()[0] == key.as_limbs()[0];
     if is(fault) { known.find(is_like).unwrap_or(key) } else { key }
@@ -153,7 +153,7 @@ pub(crate) fn without_last<T>(fault: Fault, mut items: Vec<T>) -> Vec<T> {
     items
 }
 
-/// The transaction of a wave that breaks its lane.
+/// The position of the transaction that breaks its lane.
 const UNLUCKY: u32 = 1;
 
 /// Called before a lane runs a transaction.
@@ -171,7 +171,7 @@ pub(crate) fn before(number: u32) -> Result<(), std::string::String> {
     }
 }
 
-/// Makes profiles' predictions wrong. What transactions declare themselves stays right.
+/// Makes profiles' predictions wrong. Accesses that transactions declare stay right.
 pub(crate) fn mispredict(predictions: &mut Predictions) {
     let Predictions { accounts, slots, hashes, known, unknown, .. } = predictions;
     match current() {

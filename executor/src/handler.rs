@@ -59,7 +59,7 @@ impl<S: StateView> Handler for TransactionHandler<S> {
                     tx,
                     cfg,
                 )?;
-                // The L1 fee comes first. The rest of the balance must cover everything else.
+                // The L1 fee is deducted first. The rest of the balance must cover everything else.
                 let lacking = || InvalidTransaction::LackOfFundForMaxFee {
                     fee: alloc::boxed::Box::new(
                         tx.max_balance_spending().unwrap_or(U256::MAX).saturating_add(l1_fee),

@@ -10,7 +10,7 @@ use crate::BlockContext;
 pub struct ChainHead {
     /// Header.
     pub header: Header,
-    /// What derivation needs of it.
+    /// The fields of the block that derivation needs.
     pub parent: Parent,
     /// Preimage of the output root after it. Contains the block's hash.
     pub output: OutputRoot,

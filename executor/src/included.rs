@@ -1,4 +1,4 @@
-//! The transactions that a block holds, in lanes or in order.
+//! The transactions of a block, grouped by lane and iterated in order.
 
 use alloc::{vec, vec::Vec};
 
@@ -67,7 +67,7 @@ pub struct Transactions<T = BlockTx> {
 #[derive(Clone, Debug)]
 struct Segment<T> {
     lanes: Vec<Vec<Included<T>>>,
-    /// The lane of each transaction, or [`NO_LANE`]. `None` if there is only one lane.
+    /// The lane of each transaction, or [`NO_LANE`]. `None` if the transactions share one lane.
     order: Option<Vec<LaneNumber>>,
 }
 
@@ -83,7 +83,7 @@ impl<T> Transactions<T> {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether the list is empty.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -119,7 +119,7 @@ impl<T> Transactions<T> {
         self.segments.push(Segment { lanes: vec![vec![tx]], order: None });
     }
 
-    /// Appends the transactions of a wave. `order` names the lane of each.
+    /// Appends the transactions of a wave. `order` contains the lane of each.
     #[cfg(any(feature = "std", test))]
     pub(crate) fn push_lanes(&mut self, lanes: Vec<Vec<Included<T>>>, order: Vec<LaneNumber>) {
         self.len += lanes.iter().map(Vec::len).sum::<usize>();
@@ -158,7 +158,7 @@ impl<T> Iterator for IncludedIter<T> {
     }
 }
 
-/// Takes the next transaction from the lane that `order` names.
+/// Takes the next transaction from its lane, as `order` says.
 #[derive(Debug)]
 struct Interleaved<L, O> {
     lanes: Vec<L>,

@@ -1,5 +1,5 @@
 //! The KECCAK256 instruction with a memo. Mappings find their slots by hashing 64 bytes, and blocks
-//! hash the same few inputs again and again.
+//! hash the same few inputs repeatedly.
 
 use alloc::vec::Vec;
 
@@ -16,7 +16,8 @@ pub(crate) const INPUT_BYTES: usize = 64;
 /// program.
 const ENTRIES_LOG2: u32 = if cfg!(feature = "std") { 12 } else { 6 };
 
-/// Hashes of 64-byte inputs. Each input has one possible entry, which holds the newest such input.
+/// Hashes of 64-byte inputs. Each input has one possible entry, which holds the latest input that
+/// maps to it.
 #[derive(Debug, Default)]
 pub(crate) struct KeccakMemo {
     /// Empty until the first hash.
@@ -40,7 +41,7 @@ impl KeccakMemo {
     #[inline]
     fn entry(&mut self, input: &[u8; INPUT_BYTES]) -> &mut ([u8; INPUT_BYTES], B256) {
         if self.entries.is_empty() {
-            // Every entry is right from the start, even if its input belongs to another entry.
+            // The initial entries hold a valid hash, even if their input belongs to another entry.
             let zeros = [0; INPUT_BYTES];
             self.entries = alloc::vec![(zeros, keccak256(zeros)); 1 << ENTRIES_LOG2];
         }
@@ -48,7 +49,7 @@ impl KeccakMemo {
     }
 }
 
-/// What the instruction needs beside revm's own context.
+/// The state of the instruction besides revm's own context.
 #[derive(Debug, Default)]
 pub(crate) struct KeccakContext {
     pub(crate) memo: KeccakMemo,
@@ -59,7 +60,7 @@ pub(crate) struct KeccakContext {
 /// Maximum number of inputs observed per transaction.
 const WATCHED_MAX: usize = 64;
 
-/// The entry of an input. Colliding inputs are hashed again and cost nothing else.
+/// The entry of an input. Colliding inputs are hashed again, at no other cost.
 fn place(input: &[u8; INPUT_BYTES]) -> usize {
     let (words, _) = input.as_chunks::<8>();
     let mix = words.iter().fold(0_u64, |mix, word| {

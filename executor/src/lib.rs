@@ -36,7 +36,7 @@
 //!
 //! # Invariants
 //!
-//! - Executors touch nothing but the state view that they get.
+//! - Executors access nothing but the state view that they receive.
 //! - The outcome depends only on the block's input and the state before it, in every engine mode.
 //! - No input makes a block fail: a transaction that is invalid at its turn is skipped, and a
 //!   deposit is always included.

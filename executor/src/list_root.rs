@@ -16,7 +16,7 @@ use turnpike_keccak::keccak256_many;
 /// for the caches.
 const NODES_AT_ONCE: usize = 64;
 
-/// A parent holds a shorter node itself instead of its hash.
+/// Minimum length of a node that its parent references by hash. The parent embeds a shorter node.
 const HASHED_BYTES_MIN: usize = 32;
 
 /// A node. Its children are the next nodes of the level below that have no parent yet.
@@ -77,7 +77,8 @@ fn levels(keys: &[(Nibbles, usize)]) -> Vec<Vec<ListTrieNode>> {
     levels
 }
 
-/// How each node of a level appears in its parent. `below` is the same for the level below.
+/// The references to the nodes of a level in their parents. `below` holds those of the next lower
+/// level.
 fn refer(
     nodes: &[ListTrieNode],
     mut below: &[RlpNode],
@@ -137,7 +138,7 @@ mod tests {
 
     /// Checks lists of items with these lengths.
     fn check(lengths: impl Iterator<Item = usize>) {
-        let byte = |at: usize| u8::try_from(at % 251).expect("small");
+        let byte = |at: usize| u8::try_from(at % 251).expect("fits 8 bits");
         let item = |(place, length)| (place..place + length).map(|at| byte(at * 7)).collect();
         let items: Vec<Vec<u8>> = lengths.enumerate().map(item).collect();
         let expected =

@@ -1,4 +1,4 @@
-//! The newest executed block, and what the block after it needs.
+//! The newest executed block, and the inputs of the next block.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -14,11 +14,11 @@ use crate::{
 /// computed.
 #[derive(Clone, Debug)]
 pub struct Tip {
-    /// What derivation needs of it.
+    /// The fields of the block that derivation needs.
     pub parent: Parent,
     /// Base fee of the next block in wei.
     pub next_base_fee: u64,
-    /// Its hash, which may be deferred.
+    /// Hash of the block, which may be deferred.
     pub hash: DeferredHash,
 }
 
@@ -36,7 +36,7 @@ impl Tip {
     fn next_block(&self, config: &ChainConfig, timestamp: u64, origin: &Origin) -> BlockContext {
         let (number, base_fee) = (self.parent.number + 1, self.next_base_fee);
         let known = self.hash.get();
-        // If the hash is deferred, the header gets it when the block ends.
+        // If the hash is deferred, the header receives it at the end of the block.
         let hash = known.unwrap_or_default();
         let context =
             BlockContext::with_base_fee(config, number, hash, base_fee, timestamp, origin);
@@ -60,9 +60,9 @@ impl Tip {
     }
 }
 
-/// What the next block of a chain needs, without a borrow of the chain. The chain can be read, and
-/// its head can move, while the block runs. Drop it before the chain takes over a block or rewinds,
-/// because both change the state in place.
+/// The inputs of the next block, without a borrow of the chain. The chain can be read, and its head
+/// can change, while the block runs. Drop this before the chain takes a block or rewinds, because
+/// both change the state in place.
 #[derive(Debug)]
 pub struct NextBlock {
     pub(crate) config: ChainConfig,
@@ -87,8 +87,8 @@ impl NextBlock {
         &self.flat
     }
 
-    /// Opens the block. Reading the parent's hash waits until it is known, and so does the end of
-    /// the block.
+    /// Opens the block. Reading the parent's hash and ending the block wait until the hash is
+    /// known.
     pub fn open(
         &self,
         timestamp: u64,

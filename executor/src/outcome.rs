@@ -1,4 +1,4 @@
-//! What executing a block results in, before and after its roots are known.
+//! The outcome of executing a block, before and after its roots are known.
 
 use alloc::{sync::Arc, vec::Vec};
 use core::mem;
@@ -16,8 +16,8 @@ use crate::{BlockTx, ExecutedTx, Skipped, Transactions, receipts};
 #[derive(Debug)]
 pub struct Executed<T = BlockTx> {
     pub(crate) header: Header,
-    /// The block's first transactions, in order and with receipts: those that were read while the
-    /// block ran.
+    /// The block's first transactions, in order and with receipts. They were read while the block
+    /// ran.
     pub(crate) completed: Vec<Arc<ExecutedTx>>,
     /// The block's remaining transactions, in order.
     pub transactions: Transactions<T>,
@@ -27,7 +27,7 @@ pub struct Executed<T = BlockTx> {
     pub overlays: Vec<StateDiff>,
 }
 
-/// A sealed block and everything that follows from its execution.
+/// A sealed block and the results of its execution.
 #[derive(Clone, Debug)]
 pub struct BlockOutcome {
     /// Header.
@@ -55,7 +55,7 @@ impl<T> Executed<T> {
 
 #[cfg(feature = "std")]
 impl<T: BlockTransaction> Executed<T> {
-    /// Whether another execution of the same transactions had the same outcome, without the
+    /// Whether another execution of the same transactions had the same outcome. Ignores
     /// transactions that were already taken.
     pub(crate) fn is_same(&mut self, other: &mut Self) -> bool {
         self.diff().sort();
@@ -85,7 +85,7 @@ impl Executed {
         completed
     }
 
-    /// Completes all receipts, on the pool's threads where that pays.
+    /// Completes all receipts, on the pool's threads if there are enough receipts.
     #[cfg(feature = "std")]
     pub(crate) fn complete_receipts_on(&mut self, pool: Option<&rayon::ThreadPool>) {
         let rest = mem::take(&mut self.transactions);
@@ -107,7 +107,7 @@ impl Executed {
         self.seal_with(roots, lists)
     }
 
-    /// Seals the block when all receipts are complete and all roots are known.
+    /// Seals the block after all receipts are complete and all roots are known.
     pub(crate) fn seal_with(mut self, roots: StateRoots, lists: ListRoots) -> BlockOutcome {
         let diff = mem::take(self.diff());
         let Self { mut header, completed: transactions, skipped, .. } = self;

@@ -1,4 +1,4 @@
-//! Transactions that only carry ether, read from both forms of a transaction.
+//! Transactions that only transfer ether, read from an envelope or from revm's form.
 
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, TxKind, U256};
@@ -8,7 +8,8 @@ use turnpike_protocol::TxEnvelope;
 /// Gas of a transaction without data that runs no code, in every fork.
 pub(crate) const TRANSFER_GAS: u64 = 21_000;
 
-/// A transaction that carries ether to an address, and no data, as far as its own fields tell.
+/// A transaction that transfers ether to an address without calldata. Only the transaction's own
+/// fields are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlainTransfer {
     /// EIP-2718 type: legacy, 2930 or 1559.

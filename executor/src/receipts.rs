@@ -1,4 +1,4 @@
-//! Receipts. Each is built once, when the gas of all earlier transactions in the block is known.
+//! Receipts. Each is built once, after the gas of all earlier transactions in the block is known.
 
 use alloc::{sync::Arc, vec::Vec};
 
@@ -20,12 +20,12 @@ use crate::{ExecutedTx, Included, Transactions};
 /// Version of a deposit's receipt encoding (the OP stack's Canyon).
 const DEPOSIT_RECEIPT_VERSION: u64 = 1;
 
-/// Minimum number of receipts per task. Fewer are not worth a thread.
+/// Minimum number of receipts per task. Fewer receipts do not justify a thread.
 #[cfg(feature = "std")]
 const TASK_RECEIPTS: usize = 128;
 
 /// Completes the receipts of `transactions`, which follow those in `executed`, and appends them.
-/// `base_fee` is the block's.
+/// `base_fee` is that of the block.
 pub(crate) fn complete(
     executed: &mut Vec<Arc<ExecutedTx>>,
     transactions: Transactions,
@@ -39,7 +39,7 @@ pub(crate) fn complete(
     }
 }
 
-/// [`complete`] on the threads of a pool, where that pays.
+/// [`complete`] on the threads of a pool, if there are enough receipts.
 #[cfg(feature = "std")]
 pub(crate) fn complete_on(
     pool: Option<&ThreadPool>,
@@ -68,8 +68,8 @@ pub(crate) fn gas_used(executed: &[Arc<ExecutedTx>]) -> u64 {
 }
 
 impl Included {
-    /// Completes the receipt. `base_fee` is the block's, and `cumulative_gas_used` includes this
-    /// transaction's gas.
+    /// Completes the receipt. `base_fee` is that of the block, and `cumulative_gas_used` includes
+    /// this transaction's gas.
     fn into_executed(self, base_fee: Option<u64>, cumulative_gas_used: u64) -> ExecutedTx {
         let Self { tx, sender, nonce, is_success, gas_used, logs, l1_fee } = self;
         let envelope = tx.envelope();

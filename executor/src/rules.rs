@@ -1,11 +1,11 @@
-//! The rules that a transaction runs by: a user's, or a deposit's.
+//! The rules of a transaction: a user's, or a deposit's.
 
 use alloy_primitives::U256;
 use turnpike_protocol::L1Fee;
 
 use crate::BlockTransaction;
 
-/// The rules that a transaction runs by.
+/// The rules of a transaction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum TxRules {
     /// A user's transaction. It pays for its gas, and for L1 data if the chain charges for it.

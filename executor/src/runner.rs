@@ -36,7 +36,7 @@ use crate::{
 /// the block it knows only the context.
 pub(crate) struct Runner<S: StateView> {
     pub(crate) evm: TurnpikeEvm<S>,
-    /// Profiles of functions, where transactions are learned from.
+    /// Profiles of functions, if the runner learns from transactions.
     pub(crate) profiles: Option<Profiles>,
     predictions: Predictions,
     addresses: Vec<Address>,
@@ -59,13 +59,13 @@ pub(crate) struct TxOutcome {
 
 /// Why a transaction was not executed.
 pub(crate) enum TxError<S: StateView> {
-    /// It is invalid at its turn and changed nothing.
+    /// The transaction is invalid at its turn and changed nothing.
     Skip(SkipReason),
-    /// Execution failed. The block has to be dropped.
+    /// Execution failed. The caller must drop the block.
     Fatal(ExecutionError<S::Error>),
 }
 
-/// Stands in a slot for a hash that is not known yet. It is not zero, and no hash.
+/// Placeholder in a slot for a hash that is not known yet. It is not zero and not a hash.
 #[cfg(feature = "std")]
 const NO_HASH: B256 = B256::repeat_byte(0xff);
 
@@ -113,8 +113,8 @@ impl<S: StateView> Runner<S> {
             .map_err(fatal)
     }
 
-    /// [`Self::record_parent_hash`] with a hash that is read only when the slot is. If the history
-    /// contract's code is not the standard one, this waits for the hash.
+    /// [`Self::record_parent_hash`] with a hash that is read only when the slot is read. If the
+    /// history contract's code is not the standard code, this waits for the hash.
     #[cfg(feature = "std")]
     pub(crate) fn record_deferred_hash(
         &mut self,
@@ -162,7 +162,7 @@ impl<S: StateView> Runner<S> {
         self.evm.ctx.journaled_state.prefetch_slots(&self.slots);
     }
 
-    /// Prefetches the accounts that transactions name.
+    /// Prefetches the accounts that the fields of transactions name.
     pub(crate) fn fetch_accounts<T: BlockTransaction>(&mut self, ahead: &[T]) {
         self.addresses.clear();
         self.addresses.extend(ahead.iter().filter_map(|tx| tx.sender().ok()));
@@ -170,7 +170,8 @@ impl<S: StateView> Runner<S> {
         self.evm.ctx.journaled_state.prefetch(&self.addresses);
     }
 
-    /// Executes a transaction that may ask for at most `gas_remaining`. A deposit is never skipped.
+    /// Executes a transaction whose gas limit may be at most `gas_remaining`. A deposit is never
+    /// skipped.
     pub(crate) fn run<T: BlockTransaction>(
         &mut self,
         tx: &T,
@@ -301,7 +302,7 @@ fn ran(
     TxOutcome { sender, nonce, is_success, gas_used, logs, l1_fee }
 }
 
-/// Maps an error that is not the transaction's own.
+/// Maps an error that the transaction did not cause.
 pub(crate) fn fatal<E: core::error::Error + Send + Sync + 'static>(
     error: EVMError<ViewError<E>>,
 ) -> ExecutionError<E> {

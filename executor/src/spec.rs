@@ -6,15 +6,15 @@ use turnpike_protocol::{
     predeploys::{BASE_FEE_VAULT, L1_FEE_VAULT, SEQUENCER_FEE_VAULT},
 };
 
-/// The rules in which chains differ: Turnpike's own, and Ethereum's at each fork, which public test
-/// suites need.
+/// The rules in which chains differ: those of Turnpike, and those of Ethereum at each fork, which
+/// public test suites need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainSpec {
     /// EIP-155 chain id.
     pub chain_id: u64,
     /// The hard fork in force, up to Osaka.
     pub fork: SpecId,
-    /// Who receives fees.
+    /// Recipients of fees.
     pub fees: FeeRule,
     /// Accepted transaction types, besides deposits.
     pub transactions: TransactionTypes,
@@ -28,7 +28,7 @@ pub struct ChainSpec {
     pub records_parent_hash: bool,
 }
 
-/// Who receives a transaction's fees.
+/// Recipients of a transaction's fees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeeRule {
     /// Base fee, priority fee and L1 data fee each go to a vault.
@@ -45,8 +45,8 @@ pub struct TransactionTypes {
     pub blobs: bool,
 }
 
-/// The newest hard fork that both revm and Ethereum's mainnet have. Turnpike has it from genesis
-/// on.
+/// The newest hard fork that both revm and Ethereum's mainnet support. Turnpike uses it from
+/// genesis on.
 pub(crate) const FORK: SpecId = SpecId::OSAKA;
 
 /// Recipients of fees under [`FeeRule::Vaults`]: base fee, priority fee, L1 data fee.

@@ -1,4 +1,4 @@
-//! What the executor needs of a transaction.
+//! The properties of a transaction that the executor needs.
 
 use alloc::sync::Arc;
 
@@ -10,7 +10,7 @@ use turnpike_protocol::{EcrecoverInput, SignatureError, SignedTx, TxEnvelope};
 
 use crate::{PlainTransfer, SkipReason, env::tx_env};
 
-/// What the executor needs of a transaction.
+/// The properties of a transaction that the executor needs.
 pub trait BlockTransaction {
     /// Sender.
     fn sender(&self) -> Result<Address, SkipReason>;
@@ -26,7 +26,7 @@ pub trait BlockTransaction {
     /// Callee and input. `None` for a creation.
     fn call(&self) -> Option<(Address, &[u8])>;
 
-    /// The transaction as a plain transfer, if it only carries ether.
+    /// The transaction as a plain transfer, if it only transfers ether.
     fn plain_transfer(&self) -> Option<PlainTransfer>;
 
     /// Gas limit.
@@ -38,11 +38,11 @@ pub trait BlockTransaction {
     /// Hash.
     fn hash(&self) -> B256;
 
-    /// Wei minted for the sender, if it is a deposit. Deposits were paid for on L1 and are never
-    /// skipped.
+    /// Wei minted for the sender, if the transaction is a deposit. Deposits were paid for on L1 and
+    /// are never skipped.
     fn mint(&self) -> Option<u128>;
 
-    /// Size on which the L1 data fee is charged.
+    /// Size that the L1 data fee is charged for.
     fn data_size(&self) -> u64;
 }
 

@@ -1,8 +1,8 @@
 //! Plain transfers: ether from one account without code to another, without the interpreter.
 //!
-//! Most of revm's work for a transaction is for code that may run. A transfer runs no code, so a
-//! few comparisons and additions are enough. Transfers that are not certainly valid go to revm,
-//! which also reports what is wrong with them: this module rejects nothing.
+//! Most of revm's work for a transaction serves code that may run. A transfer runs no code, so a
+//! few comparisons and additions are enough. A transfer that is not certainly valid goes to revm,
+//! which also reports the reason if it is invalid. This module rejects nothing.
 
 use alloy_primitives::{Address, U256};
 use revm::{
@@ -19,14 +19,14 @@ use crate::{
     plain_transfer::{PlainTransfer, TRANSFER_GAS},
 };
 
-/// What a transfer costs, computed before any change.
+/// The costs of a transfer, computed before any change.
 struct TransferCosts {
-    /// Wei for the gas that the beneficiary receives, and that it does not.
+    /// Wei for the gas: the part that the beneficiary receives, and the rest.
     tip: u128,
     base_fee: u128,
     /// Minimum balance of the sender.
     needed: U256,
-    /// What the sender pays, including the value.
+    /// Wei that the sender pays, including the value.
     paid: U256,
 }
 

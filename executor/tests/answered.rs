@@ -16,12 +16,12 @@ use turnpike_state::{
 
 const KEY: B256 =
     B256::new(hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"));
-/// Signs nothing.
+/// An address that signs nothing.
 const ELSEWHERE: Address = Address::repeat_byte(0xee);
 const GWEI: u128 = 1_000_000_000;
 
-/// Creation code of a contract that calls the address in the first word of its input with the rest
-/// of the input. It stores in slot 0 whether the call succeeded, and in slot 1 the hash of the
+/// Creation code of a contract. It calls the address in the first word of its input with the rest
+/// of the input. In slot 0 it stores whether the call succeeded, and in slot 1 the hash of the
 /// return data.
 const CALLER: [u8; 51] = hex!(
     "6027600c60003960276000f3"
@@ -135,7 +135,7 @@ fn witness_answers_replace_precompile_computation() {
     assert_eq!(proven.header, full.header);
     assert_eq!(proven.transactions, full.transactions);
     assert_eq!(full.skipped, []);
-    // Every oracle precompile is asked, ecrecover for the authority too.
+    // Every oracle precompile is requested, and ecrecover also for the authority.
     let mut asked = source.asked.clone();
     asked.sort_unstable();
     asked.dedup();
@@ -143,7 +143,7 @@ fn witness_answers_replace_precompile_computation() {
     assert_eq!(source.asked.last(), Some(&Address::with_last_byte(1)));
 }
 
-/// The answers are trusted: nothing is computed beside them.
+/// Execution trusts the answers and does not compute the results itself.
 #[test]
 fn false_witness_answers_change_the_block() {
     let (mut chain, block, contract) = precompile_block();
@@ -163,7 +163,7 @@ fn false_witness_answers_change_the_block() {
     assert_ne!(proven.header, chain.execute(&block).expect("full state").header);
 }
 
-/// The state that the block accesses, whatever the answers.
+/// A witness of the state that the block accesses with any answers.
 fn witness(chain: &Chain, block: &BlockInput, contract: Address) -> Witness {
     let flat = chain.state().flat();
     let mut touched = Touched::default();

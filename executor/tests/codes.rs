@@ -17,7 +17,8 @@ const READER_AT: Address = Address::repeat_byte(0xea);
 /// Creation code of a contract that counts its calls in slot 0.
 const COUNTER: [u8; 16] = hex!("67 60015f54015f5500 5f52 60086018f3");
 
-/// Accounts with different codes, together larger than what is kept after a transaction.
+/// Number of accounts with different codes. Together the codes exceed what is kept after a
+/// transaction.
 const LARGE: u64 = 1_400;
 const LARGE_BYTES: usize = 24_576;
 const LARGE_FROM: u64 = 1 << 40;

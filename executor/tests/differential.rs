@@ -1,6 +1,6 @@
 //! Random transactions between random contracts, on the block state and on plain revm: status, gas,
-//! logs and state are equal. The programs do what breaks block states: destroy and create again,
-//! call back, revert, delegate, touch.
+//! logs and state are equal. The programs do what is difficult for a block state: destroy and
+//! create again, call back, revert, delegate, touch.
 //!
 //! Each case is its seed: `TURNPIKE_SEED=<hex>` runs that one, `TURNPIKE_CASES=<n>` sets the number
 //! of cases, `TURNPIKE_LONG=1` runs a hundred times as many.
@@ -72,7 +72,7 @@ fn ours(case: &Case, transactions: &[Tx]) -> (Vec<TxResult>, NodeState) {
         block.execute_all(transactions).expect("full state");
         block.finish().expect("full state")
     };
-    // Blocks share memory. This block's memory is dirty from another one.
+    // Blocks share memory. This block reuses the memory of another block.
     let mut other: Vec<Tx> = transactions.iter().rev().cloned().collect();
     number(&mut other);
     let (_, dirty) = run(Workspace::default(), other);
@@ -145,7 +145,7 @@ fn theirs(case: &Case, transactions: &[Tx]) -> (Vec<TxResult>, State) {
     (results, state.collect())
 }
 
-/// Sets nonces as if every transaction is valid, so that most are.
+/// Sets nonces as if every transaction were valid, so that most are.
 fn number(transactions: &mut [Tx]) {
     let mut next = BTreeMap::new();
     for tx in transactions {

@@ -1,6 +1,6 @@
-//! Under faults that must not happen, blocks still equal the reference executor's, and the faults
-//! are counted and logged: lanes panic or fail, predictions are wrong, lanes have a wrong outcome
-//! in shadow mode.
+//! Under injected faults, blocks still equal those of the reference executor, and the faults are
+//! counted and logged: lanes panic or fail, predictions are wrong, lanes have a wrong outcome in
+//! shadow mode.
 //!
 //! `turnpike_executor::faults` injects one fault at a time.
 
@@ -49,8 +49,8 @@ fn suppress_deliberate_panics() {
     });
 }
 
-/// Executes random blocks of both families under a fault and compares them with the reference
-/// executor's. Returns counters and log lines per script.
+/// Executes random blocks of both families under a fault and compares them with those of the
+/// reference executor. Returns counters and log lines per script.
 fn run_with(fault: Fault, mode: Mode) -> Vec<(EngineCounters, Vec<String>)> {
     suppress_deliberate_panics();
     let run = |seed: u64| {
@@ -65,7 +65,7 @@ fn run_with(fault: Fault, mode: Mode) -> Vec<(EngineCounters, Vec<String>)> {
     (0..SCRIPTS).map(run).collect()
 }
 
-/// Asserts that something was counted, and logged as often.
+/// Asserts that an event was counted as often as it was logged.
 fn assert_counted_and_logged(
     runs: &[(EngineCounters, Vec<String>)],
     counter: fn(&EngineCounters) -> u64,

@@ -1,5 +1,5 @@
-//! Model-checks the engine's lock-free structures with loom: every order of the threads' steps, and
-//! every value that the memory model allows.
+//! Model-checks the engine's lock-free structures with loom. It explores every order of the
+//! threads' steps and every value that the memory model allows.
 //!
 //! The tests compile the engine's own files, which find loom's atomics in `super::sync`. In
 //! [`torn`] they find atomics that change in two steps, so the same checks have to fail.
@@ -138,19 +138,19 @@ fn run_all<I: Send + 'static, R: 'static>(
     threads.into_iter().map(|thread| thread.join().expect("no thread panics")).collect()
 }
 
-/// Lets each thread join its pairs, and checks the roots.
+/// Lets each thread join its pairs and checks the roots.
 fn check_joins<U: Sets, const THREADS: usize>(
     joins: [&'static [Pair]; THREADS],
     roots: &'static [u32],
 ) {
     model(move || {
-        let count = u32::try_from(roots.len()).expect("few");
+        let count = u32::try_from(roots.len()).expect("fits 32 bits");
         let union = Arc::new(U::new(count));
         let shared = Arc::clone(&union);
         run_all(joins.to_vec(), move |pairs| {
             for (one, other) in pairs {
                 shared.join(*one, *other);
-                assert!(shared.root(*one) <= *one, "no parent is larger");
+                assert!(shared.root(*one) <= *one, "a root is larger than a member of its set");
             }
         });
         let found: Vec<u32> = (0..count).map(|number| union.root(number)).collect();

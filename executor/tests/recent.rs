@@ -1,4 +1,4 @@
-//! The states of a chain's recent blocks, compared with what was read when each was the newest.
+//! Compares the states of a chain's recent blocks with reads from when each block was the newest.
 
 use alloy_primitives::{Address, B256, TxKind, U256, hex, keccak256};
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
@@ -13,11 +13,11 @@ const LIMITS: HistoryLimits = HistoryLimits { blocks_max: 8, items_max: 100_000 
 const RICH: Address = Address::repeat_byte(0xaa);
 const FUNDS: u128 = 1_000_000_000_000_000_000;
 
-/// Without input, adds one to slot 0. With any, returns slot 0, NUMBER and the parent's hash.
+/// Without input, adds one to slot 0. With input, returns slot 0, NUMBER and the parent's hash.
 const COUNTER: [u8; 33] =
     hex!("36600c575f546001015f55005b5f545f5243602052600143034060405260605ff3");
 
-/// What was read when a block was the newest.
+/// The reads from when a block was the newest.
 struct Snapshot {
     head: ChainHead,
     rich: Option<Account>,
@@ -122,7 +122,7 @@ fn call_at_a_recent_block_uses_its_environment() {
         let state = chain.state_at(number).expect("kept");
         let outcome = call(chain.config(), &head.header, state, &request).expect("valid");
         let CallOutcome::Success { output, .. } = outcome else { panic!("{outcome:?}") };
-        let parent = snapshots[usize::try_from(number).expect("small") - 1].head.hash();
+        let parent = snapshots[usize::try_from(number).expect("fits usize") - 1].head.hash();
         let expected = [B256::from(U256::from(number - 1)), B256::from(U256::from(number)), parent];
         assert_eq!(output, expected.concat(), "block {number}");
     }
@@ -132,20 +132,20 @@ fn call_at_a_recent_block_uses_its_environment() {
 fn chain_rewinds_to_a_recent_block() {
     for number in BLOCKS - KEPT..=BLOCKS {
         let (mut chain, counter, snapshots) = chain();
-        let was = &snapshots[usize::try_from(number).expect("small")];
+        let was = &snapshots[usize::try_from(number).expect("fits usize")];
         assert!(chain.rewind(number), "block {number}");
         assert_eq!(chain.head(), &was.head);
         assert_eq!(chain.state().account(&RICH), was.rich, "block {number}");
         assert_eq!(chain.state().storage(&counter, U256::ZERO), was.count, "block {number}");
         assert_eq!(chain.state().roots().state_root, was.head.header.state_root);
-        assert_eq!(chain.oldest_state(), BLOCKS - KEPT, "kept states are still kept");
+        assert_eq!(chain.oldest_state(), BLOCKS - KEPT, "the rewind keeps earlier states");
         for again in number + 1..=BLOCKS {
             assert!(chain.head_at(again).is_none(), "block {again}");
             advance(&mut chain, counter);
         }
         assert_eq!(chain.head(), &snapshots[12].head, "the same blocks lead to the same head");
         for kept in BLOCKS - KEPT..=BLOCKS {
-            let was = &snapshots[usize::try_from(kept).expect("small")];
+            let was = &snapshots[usize::try_from(kept).expect("fits usize")];
             assert_eq!(chain.head_at(kept), Some(&was.head));
         }
     }

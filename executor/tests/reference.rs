@@ -1,4 +1,4 @@
-//! The reference executor, rule by rule, on the development chain.
+//! Tests the reference executor, rule by rule, on the development chain.
 
 use alloy_consensus::{
     SignableTransaction, Transaction as _, TxEip1559, TxEip7702, crypto::secp256k1::sign_message,
@@ -103,7 +103,7 @@ fn nonce(chain: &Chain, address: Address) -> u64 {
 /// Creation code whose contract is `runtime`.
 fn creation(runtime: &[u8]) -> Vec<u8> {
     // PUSH2 len, PUSH1 12, PUSH0, CODECOPY, PUSH2 len, PUSH0, RETURN
-    let [high, low] = u16::try_from(runtime.len()).expect("short").to_be_bytes();
+    let [high, low] = u16::try_from(runtime.len()).expect("length fits 16 bits").to_be_bytes();
     let mut code = vec![0x61, high, low, 0x60, 12, 0x5f, 0x39, 0x61, high, low, 0x5f, 0xf3];
     code.extend(runtime);
     code
@@ -393,7 +393,8 @@ fn output_includes_the_message_passer() {
     assert_ne!(outcome.output.message_passer_storage_root, before);
 }
 
-/// What the proof program does: the same block on nothing but the trie nodes and codes it accesses.
+/// Executes the same block with only the trie nodes and codes that it accesses, as the proof
+/// program does.
 #[test]
 fn block_over_a_witness_equals_block_over_the_full_state() {
     let mut chain = dev();

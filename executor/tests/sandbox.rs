@@ -1,4 +1,4 @@
-//! Random transactions in a block and in a sandbox have the same results and the same state: with
+//! Random transactions have the same results and the same state in a block and in a sandbox: with
 //! and without an inspector, and again on the reads that the sandbox kept.
 //!
 //! `TURNPIKE_SEED`, `TURNPIKE_CASES` and `TURNPIKE_LONG` work as in `differential.rs`.

@@ -1,4 +1,4 @@
-//! Transactions taken from a block while it runs, compared with the finished block.
+//! Compares transactions that were taken from a running block with the finished block.
 
 use std::num::NonZeroUsize;
 
@@ -42,7 +42,7 @@ fn deposit(number: u64, from: Address, to: TxKind, input: Vec<u8>) -> TxEnvelope
     .into()
 }
 
-/// A transfer from Alice. Every other one is invalid at its turn.
+/// A transfer from Alice. Every second one is invalid at its turn.
 fn transfer(number: u64) -> SignedTx {
     let tx = TxEip1559 {
         chain_id: Genesis::dev().config.chain_id,
@@ -95,7 +95,7 @@ fn transactions_taken_between_slices_equal_the_block() {
     let logs = expected.transactions.iter().map(|tx| tx.receipt.envelope.logs().len());
     assert!(logs.sum::<usize>() > 100, "enough logs to compare");
     assert!(expected.transactions.iter().any(|tx| !tx.receipt.envelope.status()));
-    assert_eq!(expected.skipped.len(), 39, "every other transfer");
+    assert_eq!(expected.skipped.len(), 39, "every second transfer is invalid");
 
     let transactions: Vec<BlockTx> = block_transactions(&input).collect();
     for mode in [Mode::Sequential, Mode::Parallel, Mode::Shadow] {
@@ -109,7 +109,8 @@ fn transactions_taken_between_slices_equal_the_block() {
             assert!(block.take_executed().executed.is_empty());
             for (at, slice) in transactions.chunks(size).enumerate() {
                 block.execute_slice(slice.to_vec()).expect("full state");
-                // Some slices are not taken at once. What is left at the end is in the block too.
+                // Some slices are not taken at once. The remaining transactions are in the block as
+                // well.
                 if at % 3 != 1 {
                     let slice = block.take_executed();
                     taken.extend(slice.executed);

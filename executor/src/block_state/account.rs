@@ -1,4 +1,4 @@
-//! A loaded account as revm changes it.
+//! A loaded account with the changes that revm makes to it.
 
 use alloy_primitives::{B256, KECCAK256_EMPTY, U256};
 use revm::{
@@ -13,7 +13,7 @@ use turnpike_state::StateView;
 
 use super::{BlockState, LoadResult, Undo};
 
-/// A loaded account, changed through its block state.
+/// A loaded account. Changes go through its block state.
 #[derive(Debug)]
 pub(crate) struct BlockStateAccount<'a, S> {
     pub(super) block_state: &'a mut BlockState<S>,

@@ -8,9 +8,9 @@ use crate::base::ViewError;
 
 /// Fees for the few accounts that nearly every transaction pays and hardly any reads.
 ///
-/// They are summed here and reach an account when it is loaded, so that paying is an addition. In a
-/// lane they never reach it: the recipient's balance depends on other lanes, so the lane only notes
-/// that it was read.
+/// The block state sums these fees and pays them to an account when it is loaded, so paying a fee
+/// is an addition. In a lane the fees are not paid out, because the recipient's balance depends on
+/// other lanes. A lane only notes that the recipient was read.
 #[derive(Debug, Default)]
 pub(super) struct FeeCredits {
     recipients: [Address; RECIPIENTS_MAX],
@@ -34,7 +34,7 @@ impl FeeCredits {
         self.recipients[..self.len].iter().position(|recipient| recipient == address)
     }
 
-    /// What an account has not received yet.
+    /// The fees that an account has not received yet.
     #[cfg(feature = "std")]
     pub(super) fn waiting(&self, address: &Address) -> U256 {
         self.position(address).map_or(U256::ZERO, |recipient| self.amounts[recipient])
@@ -42,7 +42,7 @@ impl FeeCredits {
 }
 
 impl<S: StateView> BlockState<S> {
-    /// Names the recipients of [`Self::credit`]. Call it before any account is loaded.
+    /// Sets the recipients of [`Self::credit`]. Call it before any account is loaded.
     pub(crate) fn set_credit_recipients(&mut self, recipients: &[Address]) {
         assert!(
             self.tables.accounts.len() == 0,
@@ -76,7 +76,7 @@ impl<S: StateView> BlockState<S> {
         (!order_matters).then_some(amounts)
     }
 
-    /// Pays the recipients, in the order in which they were named. Cannot be undone, so call it at
+    /// Pays the recipients, in the order in which they were set. It cannot be undone, so call it at
     /// the end of a transaction.
     pub(crate) fn credit(&mut self, base_fee: u128, tip: u128, l1_fee: &U256) {
         self.credit_all(&[U256::from(base_fee), U256::from(tip), *l1_fee]);
@@ -89,7 +89,7 @@ impl<S: StateView> BlockState<S> {
         }
     }
 
-    /// Pays out what an account has not received yet.
+    /// Pays an account the fees that it has not received yet.
     #[inline]
     pub(super) fn collect_credit(&mut self, at: usize) {
         let Some(recipient) = self.tables.accounts[at].credit else { return };
@@ -164,7 +164,8 @@ impl<S: StateView> BlockState<S> {
         self.tables.accounts[at].account.info.balance.checked_add(amount).is_some()
     }
 
-    /// Marks an account of a plain transfer as owned by this lane: it was assigned beforehand.
+    /// Marks an account of a plain transfer as owned by this lane. It was assigned to this lane in
+    /// advance.
     pub(crate) fn mark_owned(&mut self, at: usize) {
         self.tables.accounts[at].owned = true;
     }

@@ -12,7 +12,7 @@ use super::BlockState;
 use crate::{BlockHashes, base::ViewError};
 
 impl<S: StateView> BlockState<S> {
-    /// Where BLOCKHASH reads.
+    /// The source of BLOCKHASH.
     pub(crate) const fn hashes(&self) -> &BlockHashes {
         self.base.hashes()
     }
@@ -28,7 +28,7 @@ impl<S: StateView> BlockState<S> {
             && self.base.code_by_hash(account.code_hash)?.original_byte_slice() == &code[..])
     }
 
-    /// Defers the slot of the parent's hash, which was just written, until it is read.
+    /// Defers the slot of the parent's hash, which was just written, until the slot is read.
     pub(crate) fn defer_parent_hash(&mut self) {
         let key = history_slot(self.base.number().saturating_sub(1));
         let owner = self.tables.place(&HISTORY_STORAGE);

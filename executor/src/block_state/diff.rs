@@ -53,7 +53,7 @@ impl<S: StateView> BlockState<S> {
         self.code_bytes = 0;
     }
 
-    /// Marks what a change of the transaction leaves different.
+    /// Marks the account or slot that a change of the transaction leaves different.
     fn note(&mut self, undo: &Undo) {
         match undo {
             Undo::Balance(at) | Undo::Nonce(at) => self.tables.accounts[*at].changed = true,

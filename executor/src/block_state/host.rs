@@ -147,7 +147,7 @@ impl<S: StateView> JournalTr for BlockState<S> {
         self.spec = spec_id;
     }
 
-    /// No supported fork has EIP-7708.
+    /// EIP-7708 is not part of any supported fork.
     fn set_eip7708_config(&mut self, _disabled: bool, _delayed_clear_disabled: bool) {}
 
     fn touch_account(&mut self, address: Address) {

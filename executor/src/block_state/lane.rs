@@ -1,4 +1,5 @@
-//! A lane's start and end: the state that it reads, what it leaves, and how the block absorbs that.
+//! Start and end of a lane: the state that it reads, the changes that it leaves, and how the block
+//! absorbs them.
 
 use alloy_primitives::{Address, B256, U256, map::B256Map};
 use revm::state::{Account as RevmAccount, Bytecode, TransactionId};
@@ -114,7 +115,7 @@ impl AccountEntry {
     }
 }
 
-/// What a lane leaves: its accesses and its changes.
+/// The result of a lane: its accesses and its changes.
 #[derive(Debug, Default)]
 pub(crate) struct LaneState {
     tables: Tables,
@@ -147,7 +148,7 @@ impl<S: StateView> BlockState<S> {
         self.transaction
     }
 
-    /// Whether the transaction `turn` accessed a key, and none accessed it since.
+    /// Whether the transaction `turn` accessed a key and no later transaction did.
     pub(crate) fn was_touched(&self, key: &StateKey, turn: TransactionId) -> bool {
         let Some(entry) = self.tables.entry(&key.address) else { return false };
         match key.slot {
@@ -311,7 +312,7 @@ impl<S: StateView> BlockState<S> {
         self.tables.changes(address)
     }
 
-    /// Accounts that the block changed, themselves or in a slot.
+    /// Accounts that the block changed. A changed slot counts as a change of its account.
     pub(crate) fn changed_accounts(&self) -> impl Iterator<Item = &Address> {
         self.tables.changed_accounts()
     }
@@ -362,7 +363,7 @@ impl LaneState {
         entry.is_some_and(|entry| self.tables.slot(entry.space, slot).is_some())
     }
 
-    /// Accounts that the lane changed, themselves or in a slot.
+    /// Accounts that the lane changed. A changed slot counts as a change of its account.
     pub(crate) fn changed_accounts(&self) -> impl Iterator<Item = &Address> {
         self.tables.changed_accounts()
     }

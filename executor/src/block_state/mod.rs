@@ -2,9 +2,9 @@
 //! transaction.
 //!
 //! revm's own `Journal` starts empty for each transaction and is drained into a map. The block
-//! state lives as long as the block. It reads an account from the base state once per block, a
-//! later transaction finds it as the earlier one left it, and ending a transaction takes time only
-//! for what the transaction changed.
+//! state lives as long as the block. It reads an account from the base state once per block, later
+//! transactions see the changes of earlier ones, and ending a transaction takes time only for its
+//! own changes.
 //!
 //! # State
 //!
@@ -80,11 +80,11 @@ const CODE_BYTES_MAX: usize = 32 << 20;
 #[derive(Debug)]
 pub(crate) struct BlockState<S> {
     base: Base<S>,
-    /// revm takes the state at the end of each transaction. It stays here instead, so this is
-    /// empty.
+    /// revm takes this state at the end of each transaction. It is always empty, because the block
+    /// state keeps the changes itself.
     state: (),
     tables: Tables,
-    /// The account found last. A contract's code accesses its own account again and again.
+    /// The account that was found last. A contract's code accesses its own account repeatedly.
     last: Option<(Address, usize)>,
     spaces: usize,
     codes: B256Map<Bytecode>,
@@ -151,26 +151,27 @@ impl Tables {
 #[derive(Debug, Default)]
 struct AccountEntry {
     address: Address,
-    /// The account as revm sees it, without its storage, which is in [`Tables::slots`].
+    /// The account as revm sees it, without its storage. [`Tables::slots`] holds the storage.
     account: Account,
     /// Whether the base state has the account.
     in_base: bool,
     /// Whether it exists after the transactions so far.
     exists: bool,
     /// Whether slots missing in [`Tables::slots`] have their values from the base state. Otherwise
-    /// they are zero.
+    /// the missing slots are zero.
     base_storage: bool,
-    /// Identifies its current storage. Creating or destroying the account starts a new one.
+    /// Id of the account's current storage. Creating or destroying the account starts a new
+    /// storage.
     space: usize,
-    /// Whether its storage in the base state was cleared.
+    /// Whether the account's storage in the base state was cleared.
     cleared: bool,
     /// Whether nonce, balance, code or existence changed.
     changed: bool,
     /// Whether a slot changed.
     slots_changed: bool,
-    /// Its position among the fee recipients, if it is one.
+    /// The account's position among the fee recipients, if it is one.
     credit: Option<usize>,
-    /// Whether this lane owns it: no other lane was expected to change it.
+    /// Whether this lane owns the account: no other lane was expected to change it.
     owned: bool,
 }
 
@@ -210,14 +211,15 @@ struct SlotEntry {
     key: U256,
     value: EvmStorageSlot,
     changed: bool,
-    /// Whether this lane owns it.
+    /// Whether this lane owns the slot.
     owned: bool,
 }
 
 impl<S: StateView> BlockState<S> {
     pub(crate) fn with_base(base: Base<S>) -> Self {
         let mut transaction = TransactionId::ZERO;
-        // Slots start with id zero, so no transaction may have that id: they would be warm in it.
+        // New slots have id zero and would be warm in a transaction with that id, so no transaction
+        // has it.
         transaction.increment();
         Self {
             base,
@@ -299,7 +301,7 @@ impl<S: StateView> BlockState<S> {
         let entry = self.tables.accounts.add(AccountEntry::default);
         let in_base = found.is_some();
         let (account, id) = found.unwrap_or_default();
-        // Names every field, so that a recycled entry keeps none of its old values.
+        // The pattern names every field, so that a recycled entry keeps none of its old values.
         let AccountEntry {
             address: entry_address,
             account: Account { info, transaction_id, .. },

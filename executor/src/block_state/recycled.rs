@@ -3,8 +3,9 @@
 use alloc::vec::Vec;
 use core::ops::{Index, IndexMut};
 
-/// A vector that keeps its items when it is cleared, to overwrite them later. A new item is neither
-/// moved into place nor dropped. For large items, that would cost more than using them.
+/// A vector that keeps its items when it is cleared and overwrites them later. This avoids moving
+/// new items into place and dropping old ones. For large items, that would cost more than using
+/// them.
 #[derive(Debug)]
 pub(super) struct RecycledVec<T> {
     items: Vec<T>,
@@ -37,8 +38,8 @@ impl<T> RecycledVec<T> {
         self.len = 0;
     }
 
-    /// Adds an item. It may hold the values of an earlier item, so every field has to be written.
-    /// `make` creates one if there is none to reuse.
+    /// Adds an item. It may hold the values of an earlier item, so write every field. `make`
+    /// creates an item if there is none to reuse.
     #[inline]
     pub(super) fn add(&mut self, make: impl FnOnce() -> T) -> &mut T {
         if self.len == self.items.len() {

@@ -14,9 +14,10 @@ use crate::faults::{self, Fault};
 /// and every client since keeps that touch (yellow paper, K.1).
 const RIPEMD: Address = address!("0000000000000000000000000000000000000003");
 
-/// One change of the current transaction, as what undoes it. Numbers are positions of accounts and
-/// slots. The earlier value of a balance, nonce or slot is on [`super::Tables::values`]. An entry
-/// has two words, because nothing here is written more often.
+/// A change of the current transaction, stored as the step that undoes it. Numbers are positions of
+/// accounts and slots. [`super::Tables::values`] holds the earlier value of a balance, nonce or
+/// slot. An entry has only two words, because entries are written more often than anything else
+/// here.
 #[derive(Debug)]
 pub(super) enum Undo {
     /// An account was accessed.

@@ -35,7 +35,7 @@ impl WarmSet {
         self.access_list = access_list;
     }
 
-    /// Forgets what belongs to the transaction only.
+    /// Removes the addresses and slots that are warm in this transaction only.
     pub(super) fn end_transaction(&mut self) {
         self.beneficiary = None;
         if !self.access_list.is_empty() {

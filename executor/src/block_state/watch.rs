@@ -1,4 +1,4 @@
-//! Observing a transaction's accesses, for profiles to learn from.
+//! Observes a transaction's accesses, from which profiles learn.
 
 use alloc::vec::Vec;
 
@@ -31,7 +31,7 @@ impl<S: StateView> BlockState<S> {
         }
     }
 
-    /// Notes the accesses of the transaction that ends.
+    /// Records the accesses of the transaction that ends.
     pub(super) fn note_watched(&mut self) {
         let Some(mut touches) = self.watched.take() else { return };
         for undo in &self.tables.undo {
@@ -50,7 +50,7 @@ impl<S: StateView> BlockState<S> {
             let slot = slot.map(|slot| self.tables.slots[slot].key);
             touches.push(Touch { key: StateKey { address, slot }, written });
         }
-        // Keeps one access per key: the write, if there was one.
+        // Keep one access per key: the write, if there was one.
         touches.sort_unstable();
         touches.reverse();
         touches.dedup_by_key(|touch| touch.key);

@@ -1,4 +1,4 @@
-//! When lanes and speculative runs are worth trying again, after they did not pay.
+//! Decides when to try lanes and speculative runs again after they did not pay off.
 
 /// Limits speculative runs. While at least half of them are reused, every transaction may run
 /// speculatively.
@@ -7,8 +7,8 @@ pub(super) struct SpeculationBudget {
     is_lost: bool,
 }
 
-/// Where most runs were wasted, one of this many transactions may still run speculatively, to learn
-/// from it.
+/// If most runs were wasted, one of this many transactions may still run speculatively, so that the
+/// engine notices a change.
 const SPECULATED_PART: usize = 8;
 
 impl SpeculationBudget {
@@ -17,7 +17,7 @@ impl SpeculationBudget {
         if self.is_lost { SPECULATED_PART } else { 1 }
     }
 
-    /// Takes note of how many speculative runs were reused.
+    /// Records how many speculative runs were reused.
     pub(super) fn note(&mut self, runs: usize, reused: usize) {
         if runs > 0 {
             self.is_lost = 2 * reused < runs;
@@ -28,8 +28,8 @@ impl SpeculationBudget {
 /// Longest stretch of sequential transactions between two attempts.
 const STRIDE_MAX: usize = 1 << 18;
 
-/// Exponential backoff for lanes. Each time that lanes did not pay, twice as many transactions run
-/// sequentially before the engine plans lanes again.
+/// Exponential backoff for lanes. Each time that lanes did not pay off, twice as many transactions
+/// run sequentially before the engine plans lanes again.
 #[derive(Debug)]
 pub(super) struct LaneBackoff {
     rest: usize,
@@ -42,7 +42,7 @@ impl LaneBackoff {
         Self { rest: 0, stride, first_stride: stride }
     }
 
-    /// How many of the next `len` transactions have to run sequentially.
+    /// Returns how many of the next `len` transactions must run sequentially.
     pub(super) fn take(&mut self, len: usize) -> usize {
         let completed = self.rest.min(len);
         self.rest -= completed;

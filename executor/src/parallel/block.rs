@@ -1,4 +1,5 @@
-//! The open block: the state it runs on, what it holds so far, and the reports of its slices.
+//! The open block: the state that it runs on, its transactions so far, and the reports of its
+//! slices.
 
 use std::sync::Arc;
 
@@ -67,7 +68,7 @@ pub struct EngineBlock<'a, S: StateView, T = BlockTx> {
     pub(super) main: BlockExecutor<S, T>,
     /// Lanes of the last wave whose changes `main` has not absorbed.
     pub(super) pending: PendingLanes,
-    /// Speculative runs of transactions of this slice that have not had their turn.
+    /// Speculative runs of later transactions of this slice.
     pub(super) speculations: Vec<Speculation>,
     /// In shadow mode, the same block on the reference executor.
     pub(super) reference: Option<BlockExecutor<S, T>>,

@@ -11,7 +11,7 @@ use crate::{
     profile::{Call, StateKey},
 };
 
-/// Transactions of each kind that run speculatively, to learn about the others.
+/// Number of transactions of each kind that run speculatively, to learn about the others.
 const SAMPLES: usize = 4;
 
 /// Transactions without a usable profile, by the kind of their call.
@@ -80,7 +80,7 @@ impl CallKinds {
         }
     }
 
-    /// Keys that a transaction of this kind always changes. Empty if that is not known.
+    /// Keys that a transaction of this kind always changes. Empty if they are not known.
     pub(super) fn guard(&self, tx: u32) -> &[StateKey] {
         let kind = self.kind_of.get(&tx).and_then(|kind| self.kinds.get(kind));
         kind.map_or(&[], |kind| &kind.guard)

@@ -1,4 +1,4 @@
-//! Chunks: consecutive transactions with the accesses that are expected of them.
+//! Chunks: consecutive transactions with their expected accesses.
 
 use alloy_primitives::{Address, B256, U256};
 
@@ -30,12 +30,12 @@ pub(crate) struct Chunk {
     pub(crate) slots: Vec<ExpectedAccess<(Address, U256)>>,
     /// Hashes computed to find the slots, in the order of the transactions.
     pub(crate) hashes: Vec<(u32, [u8; INPUT_BYTES], B256)>,
-    /// Per transaction, where its accounts, slots and hashes begin. One more entry marks the end of
-    /// the last.
+    /// For each transaction, the positions of its first account, slot and hash. One more entry
+    /// marks the end of the last transaction.
     index: Vec<[u32; 3]>,
     /// Number of transactions that profiles predicted.
     pub(crate) known: usize,
-    /// Transactions about which only their own fields are known.
+    /// Transactions without a prediction: only their own fields are known.
     pub(crate) unknown: Vec<u32>,
     /// Transactions that access an account to which all transactions pay fees.
     pub(crate) fee_readers: Vec<u32>,
@@ -55,7 +55,7 @@ impl<K> ExpectedAccess<K> {
     }
 }
 
-/// Cost of a transaction outside the interpreter, in gas that takes as long.
+/// Cost of a transaction outside the interpreter, expressed as gas that takes the same time.
 const FLOOR: u32 = 5_000;
 
 /// Gas that a transaction uses before the interpreter starts.
@@ -129,7 +129,7 @@ impl Chunk {
         self.accounts.len() <= CHUNK_KEYS_MAX
     }
 
-    /// Whether its transactions can run in lanes.
+    /// Whether the chunk's transactions can run in lanes.
     pub(crate) fn fits_lanes(&self) -> bool {
         self.is_numbered() && self.fee_readers.is_empty()
     }
@@ -171,9 +171,9 @@ impl Chunk {
         self.costs[(tx - self.first) as usize] = FLOOR.saturating_add(gas);
     }
 
-    /// Fills in the accesses of unknown transactions. A speculative run tells them. Without one,
-    /// the transaction is expected to change the keys of its `guard`, or, if that is empty, the
-    /// keys that it `declared_keys`.
+    /// Fills in the accesses of unknown transactions, from their speculative runs. Without a run,
+    /// the transaction is expected to change the keys of its `guard`, or, if that is empty, its
+    /// `declared_keys`.
     pub(crate) fn complete<'s>(
         &mut self,
         speculation: impl Fn(u32) -> Option<&'s Speculation>,

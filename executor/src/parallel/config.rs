@@ -10,7 +10,8 @@ use serde::Serialize;
 pub enum Mode {
     /// Sequentially on the calling thread, by the reference executor.
     Sequential,
-    /// Both ways. Differences are counted, and the reference executor's outcome is kept.
+    /// Both by the reference executor and in lanes. Differences are counted, and the reference
+    /// executor's outcome is kept.
     Shadow,
     /// In lanes, on several threads.
     #[default]
@@ -24,7 +25,7 @@ pub struct EngineConfig {
     pub mode: Mode,
     /// Maximum number of threads per block.
     pub workers: NonZeroUsize,
-    /// The smallest amounts of work worth a thread or a lane.
+    /// The smallest amounts of work that justify a thread or a lane.
     pub grain: Grain,
 }
 
@@ -33,7 +34,7 @@ impl EngineConfig {
     pub const WORKERS_MAX: usize = 256;
 }
 
-/// The smallest amounts of work that are worth splitting.
+/// The smallest amounts of work that the engine splits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grain {
     /// Transactions with a lower expected cost, in gas, run on the calling thread.
@@ -42,12 +43,12 @@ pub struct Grain {
     pub lane_from: u64,
     /// Minimum number of transactions per chunk.
     pub chunk_transactions: usize,
-    /// Fewer transactions run on the calling thread.
+    /// With fewer transactions, a slice runs on the calling thread.
     pub transactions_from: usize,
-    /// Lanes are used if their best case takes at most this percentage of the sequential time.
+    /// Lanes are used if their best-case time is at most this percentage of the sequential time.
     pub time_percent_max: u32,
-    /// Transactions that run sequentially after lanes did not pay, before the engine plans lanes
-    /// again. Doubles each time.
+    /// Number of transactions that run sequentially after lanes did not pay off, before the engine
+    /// plans lanes again. It doubles each time.
     pub stride: usize,
 }
 

@@ -8,16 +8,16 @@
 //! - Keys that a lane changed unexpectedly. Any other lane that accessed one conflicts.
 //! - All other keys. No lane changed them.
 //!
-//! So each lane compares its accesses with the expected writers, and looks up its unexpected
-//! changes in the other lanes. A key counts as changed if its expected writer did not change it
-//! after all.
+//! So each lane compares its accesses with the expected writers, and searches the other lanes for
+//! its unexpected changes. A key with an expected writer counts as changed, even if the writer did
+//! not change it.
 
 use super::{chunk::Chunk, partition::Partition};
 #[cfg(feature = "faults")]
 use crate::faults::{self, Fault};
 use crate::{block_state::LaneState, included::LaneNumber, profile::StateKey};
 
-/// Two lanes that have to become one.
+/// Two lanes that must be joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Conflict {
     pub(crate) lanes: (LaneNumber, LaneNumber),
@@ -25,8 +25,8 @@ pub(crate) struct Conflict {
     pub(crate) key: StateKey,
 }
 
-/// The conflicts of one lane. `merged` maps each planned lane to the lane that holds its
-/// transactions now.
+/// The conflicts of one lane. `merged` maps each planned lane to the lane that now holds its
+/// transactions.
 pub(crate) fn find_conflicts(
     chunks: &[Chunk],
     partition: &Partition,

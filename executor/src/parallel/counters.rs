@@ -1,4 +1,4 @@
-//! Counters of an engine, since it was created.
+//! Counters of an engine since its creation.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::report::SliceReport;
 use crate::profile::ProfileCounters;
 
-/// Counters of an engine, since it was created.
+/// Counters of an engine since its creation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EngineCounters {
@@ -45,13 +45,13 @@ pub struct EngineCounters {
     pub out_of_rounds: u64,
     /// Waves that ran again sequentially because a lane failed.
     pub lane_errors: u64,
-    /// Blocks executed both ways in shadow mode.
+    /// Blocks that shadow mode executed in both ways.
     pub shadowed: u64,
     /// Shadow blocks whose outcomes differed. Each one is a bug.
     pub mismatches: u64,
 }
 
-/// Why a wave has to run sequentially.
+/// Why a wave must run sequentially.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fallback {
     /// A worker panicked.
@@ -104,7 +104,7 @@ impl Counters {
         self.count_fallback(Fallback::Panic, 0);
     }
 
-    /// Counts a wave of `transactions` that has to run sequentially.
+    /// Counts a wave of `transactions` that must run sequentially.
     pub(super) fn count_fallback(&self, reason: Fallback, transactions: usize) {
         add(
             match reason {
@@ -128,7 +128,7 @@ impl Counters {
         self.evictions.store(profiles.evictions, Ordering::Relaxed);
     }
 
-    /// Counts a block that was executed both ways.
+    /// Counts a block that shadow mode executed in both ways.
     pub(super) fn count_shadow(&self, is_same: bool) {
         add(&self.shadowed, 1);
         if !is_same {

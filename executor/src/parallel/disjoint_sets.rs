@@ -29,7 +29,7 @@ impl DisjointSets {
             }
             let above = self.parent(parent).load(Ordering::Relaxed);
             if above != parent {
-                // Shortens the path for later calls. `above` is an ancestor in any case.
+                // This shortens the path for later calls. `above` is an ancestor in any case.
                 self.parent(at).store(above, Ordering::Relaxed);
             }
             at = above;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{Workspace, block_state::Tables, keccak::KeccakMemo};
 
-/// Executes blocks one after the other, each on as many threads as pay.
+/// Executes blocks one after the other, each on as many threads as its size justifies.
 ///
 /// # Example
 ///
@@ -41,21 +41,21 @@ pub struct Engine {
     pub(super) config: EngineConfig,
     pub(super) mode: Mutex<Mode>,
     pub(super) workers: Workers,
-    /// Threads that compute roots while the next block runs. They are separate because `workers`
+    /// Threads that compute roots while the next block runs. They are separate, because `workers`
     /// may be waiting for the roots.
     pub(super) root_workers: Workers,
     /// The calling thread only.
     pub(super) alone: Workers,
     pub(super) counters: Counters,
-    /// When to plan lanes again.
+    /// Decides when to plan lanes again.
     pub(super) backoff: Mutex<LaneBackoff>,
-    /// How many speculative runs are worth it.
+    /// Limits the number of speculative runs.
     pub(super) speculation_budget: Mutex<SpeculationBudget>,
     /// Memory that one block leaves to the next.
     pub(super) memory: Mutex<EngineMemory>,
 }
 
-/// Memory that is reused from block to block.
+/// Memory that one block leaves to the next.
 #[derive(Debug, Default)]
 pub(super) struct EngineMemory {
     pub(super) block: Workspace,
@@ -93,12 +93,12 @@ impl Engine {
         self.workers.count()
     }
 
-    /// The threads that blocks run on. None with a single worker.
+    /// The threads that execute blocks. `None` with a single worker.
     pub(crate) fn pool(&self) -> Option<&rayon::ThreadPool> {
         self.workers.pool()
     }
 
-    /// The threads that compute roots while the next block may run. None with a single worker.
+    /// The threads that compute roots while the next block may run. `None` with a single worker.
     pub(crate) fn root_pool(&self) -> Option<&rayon::ThreadPool> {
         self.root_workers.pool()
     }

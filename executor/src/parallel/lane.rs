@@ -22,7 +22,7 @@ use crate::{
 pub(crate) struct Lane<T> {
     /// Positions of its transactions in the slice.
     pub(crate) numbers: Vec<u32>,
-    /// Transactions that have not run.
+    /// Transactions that have not run yet.
     rest: std::vec::IntoIter<T>,
     pub(crate) included: Vec<Included<T>>,
     /// Transactions that were invalid at their turn: position, transaction, reason.
@@ -55,7 +55,7 @@ impl<T> Default for Lane<T> {
 }
 
 impl<T> Lane<T> {
-    /// A lane for `transactions`, with their positions in the slice.
+    /// Creates a lane for `transactions`, with their positions in the slice.
     pub(crate) fn new(numbers: Vec<u32>, transactions: Vec<T>) -> Self {
         Self {
             included: Vec::with_capacity(transactions.len()),
@@ -70,7 +70,7 @@ impl<T> Lane<T> {
         }
     }
 
-    /// Number of its transactions.
+    /// Number of the lane's transactions.
     pub(crate) const fn len(&self) -> usize {
         self.numbers.len()
     }
@@ -117,7 +117,7 @@ impl<T: BlockTransaction> Lane<T> {
                 );
             }
             until_look -= 1;
-            // The transaction stays with the lane until it ran, so that a panic does not lose it.
+            // The transaction stays in the lane until it has run, so that a panic does not lose it.
             let [tx, ..] = self.rest.as_slice() else { break };
             let number = self.numbers[place];
             #[cfg(feature = "faults")]
@@ -133,7 +133,7 @@ impl<T: BlockTransaction> Lane<T> {
                 Err(error) => return Err(error),
             };
             let result = match result {
-                // The transaction stays with the lane, as if its turn had not come.
+                // The transaction stays in the lane, as if it had not started.
                 Err(TxError::Fatal(error)) => return Err(error),
                 Err(TxError::Skip(reason)) => Err(reason),
                 Ok(ran) => Ok(ran),
@@ -155,7 +155,7 @@ impl<T: BlockTransaction> Lane<T> {
         Ok(())
     }
 
-    /// Notes the call if it accessed one of the `touched` keys unexpectedly.
+    /// Records the call if it accessed one of the `touched` keys unexpectedly.
     fn note_miss<'k>(
         &mut self,
         tx: &T,
@@ -189,7 +189,7 @@ impl<T: BlockTransaction> Lane<T> {
             let chunk = wave.chunk_of(*number);
             let slots = chunk.slots_of(*number);
             if slots.is_empty() {
-                // Mostly plain transfers, which mark their accounts themselves.
+                // These are mostly plain transfers, which mark their accounts themselves.
                 continue;
             }
             for account in chunk.accounts_of(*number).iter().filter(|key| key.is_written()) {

@@ -1,4 +1,4 @@
-//! What one thread needs to execute a wave's lanes, and single transactions ahead of their turn.
+//! The resources of one thread that executes a wave's lanes and speculative runs.
 
 use std::time::Instant;
 
@@ -56,8 +56,8 @@ impl<S: StateView + Copy> LaneWorker<'_, S> {
         let mut ran =
             runner.run(transaction, u64::MAX).map_err(|stop| matches!(stop, TxError::Skip(_)));
         if matches!(ran, Err(true)) {
-            // It may become valid before its turn. If only its nonce is wrong, another run still
-            // tells its accesses.
+            // The transaction may become valid before its turn. If only its nonce is wrong, another
+            // run still shows its accesses.
             runner.evm.ctx.cfg.disable_nonce_check = true;
             let again = runner.run(transaction, u64::MAX);
             runner.evm.ctx.cfg.disable_nonce_check = false;
@@ -72,7 +72,7 @@ impl<S: StateView + Copy> LaneWorker<'_, S> {
     }
 }
 
-/// The state from which all lanes of a wave start.
+/// The state that all lanes of a wave start from.
 pub(super) struct WaveStart<'a, S> {
     pub(super) engine: &'a Engine,
     pub(super) spec: &'a ChainSpec,

@@ -27,8 +27,8 @@ use crate::{
     runner::Runner,
 };
 
-/// Up to this many accounts that the block changed are looked up in the lanes. If there are more,
-/// the lanes' accounts are looked up in the block.
+/// If the block changed at most this many accounts, the lanes are searched for them. Otherwise the
+/// block is searched for the lanes' accounts.
 const FEW_ACCOUNTS: usize = 16;
 
 impl<S, T> EngineBlock<'_, S, T>

@@ -17,16 +17,17 @@
 //! into the block.
 //!
 //! The block itself is a [`BlockExecutor`](crate::BlockExecutor), the reference executor. It
-//! executes sequentially what lanes do not pay for: small slices, transactions that all depend on
+//! executes sequentially if lanes do not pay off: small slices, transactions that all depend on
 //! each other, waves that still conflict after a few rounds, and waves in which a worker panicked.
+//! While lanes run, nothing changes the block state.
 //! While lanes run, nothing changes the block state.
 //!
 //! # Invariants
 //!
 //! - Predictions decide where a transaction runs. They never decide its outcome.
 //! - No lane of a merged wave read or wrote a key that another lane of the wave changed.
-//! - A wave's transactions ask for no more gas than the block has left, so none of them is skipped
-//!   for lack of gas.
+//! - The sum of a wave's gas limits is at most the gas that the block has left, so no transaction
+//!   of a wave is skipped for lack of gas.
 //!
 //! # Modules
 //!

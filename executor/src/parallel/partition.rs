@@ -31,11 +31,12 @@ pub(crate) struct Partition {
     slots: WriterIndex,
 }
 
-/// Maximum number of chunks per wave. One less than fits, so that no key's number has all bits set.
+/// Maximum number of chunks per wave. It is one less than would fit, so that no key's number has
+/// all bits set.
 pub(crate) const CHUNKS_MAX: usize = (1 << (u32::BITS - CHUNK_KEYS_LOG2)) - 1;
 
-/// Lanes per worker to aim for. More lanes make a misprediction cheaper, fewer save the cost of
-/// starting and ending a lane.
+/// Target number of lanes per worker. More lanes make a misprediction cheaper, fewer lanes save the
+/// cost of starting and ending a lane.
 const LANES_PER_WORKER: u64 = 16;
 
 impl Partition {
@@ -83,13 +84,13 @@ impl Partition {
         (self.largest as f64 / total).max(1.0 / workers as f64)
     }
 
-    /// The lane that is expected to change an account, if any.
+    /// The lane that is expected to change an account, if there is one.
     pub(crate) fn writer_of_account(&self, chunks: &[Chunk], key: &Address) -> Option<LaneNumber> {
         let number = self.accounts.find(key, |number| &account(chunks, number).key)?;
         Some(self.lane_of[account(chunks, number).tx as usize])
     }
 
-    /// The lane that is expected to change a slot, if any.
+    /// The lane that is expected to change a slot, if there is one.
     pub(crate) fn writer_of_slot(
         &self,
         chunks: &[Chunk],
@@ -123,8 +124,8 @@ fn lanes(
     )?;
     let total: u64 = sums.iter().sum();
     let share = (total / (workers.count() as u64 * LANES_PER_WORKER)).max(grain.lane_from);
-    // Cost per lane, in the order in which lanes are created. Lane 0 is the first one that small
-    // components share.
+    // Cost of each lane, in the order of creation. Lane 0 is the first lane that small components
+    // share.
     let (mut costs, mut open, mut largest) = (vec![0], 0, 0);
     for total in &totals {
         let cost = total.load(Ordering::Relaxed);
@@ -145,7 +146,8 @@ fn lanes(
         };
         total.store(lane as u64, Ordering::Relaxed);
     }
-    // The most expensive lane first. Equal lanes keep their order, so that every run is the same.
+    // Sort the most expensive lane first. Equal lanes keep their order, so that every run is the
+    // same.
     let mut made: Vec<usize> = (0..costs.len()).filter(|lane| costs[*lane] > 0).collect();
     made.sort_by_key(|lane| std::cmp::Reverse(costs[*lane]));
     let mut numbers = vec![0; costs.len()];

@@ -41,7 +41,8 @@ impl PendingLanes {
     }
 
     /// The lane that changed nonce, balance, code or existence of an account. There is at most one.
-    /// The first call after a wave takes time for all accounts that the wave changed.
+    /// The cost of the first call after a wave grows with the number of accounts that the wave
+    /// changed.
     pub(super) fn lane_of(&mut self, address: &Address) -> Option<&LaneState> {
         let Self { lanes, changed } = self;
         let changed = changed.get_or_insert_with(|| {

@@ -1,4 +1,4 @@
-//! Plans the next wave: which transactions run in lanes, and in which lane.
+//! Plans the next wave: selects the transactions that run in lanes, and assigns them to lanes.
 
 use std::time::Instant;
 
@@ -25,22 +25,22 @@ use crate::{
     spec::VAULTS,
 };
 
-/// Number of transactions predicted first, to see whether lanes pay.
+/// Number of transactions that are predicted first, to see whether lanes pay off.
 const PROBE_TRANSACTIONS: usize = 512;
 
 /// A wave is cut short if its time per transaction exceeds that of its beginning by this factor.
 const SLOWER_MAX: f64 = 1.4;
 
-/// Chunks per worker to aim for.
+/// Target number of chunks per worker.
 const CHUNKS_PER_WORKER: usize = 8;
 
 /// Maximum number of transactions per chunk, so that its keys can be numbered.
 const CHUNK_LEN_MAX: usize = 1_024;
 
-/// This many transactions may always run speculatively.
+/// Number of transactions that may always run speculatively.
 const SPECULATED_MIN: usize = 8;
 
-/// Gas that speculative runs may always ask for.
+/// Sum of gas limits that speculative runs may always have.
 const SPECULATED_GAS_MIN: u64 = 16_000_000;
 
 /// How the next transactions of a slice run.
@@ -61,7 +61,7 @@ pub(super) enum SlicePlan {
 pub(super) struct Planner<'a, S, T> {
     start: WaveStart<'a, S>,
     profiles: &'a mut Profiles,
-    /// Transactions that have not run.
+    /// Transactions that have not run yet.
     rest: &'a [T],
     /// Accounts to which all transactions pay fees.
     recipients: Vec<Address>,
@@ -93,7 +93,7 @@ where
         Self { start, profiles, rest, recipients, speculations, gas, report }
     }
 
-    /// Plans a wave whose transactions ask for no more gas than the block has left.
+    /// Plans a wave whose gas limits together fit the gas that the block has left.
     pub(super) fn plan(&mut self) -> Result<SlicePlan, Panicked> {
         let begin = Instant::now();
         #[cfg(feature = "faults")]
@@ -103,7 +103,7 @@ where
         let engine = self.start.engine;
         let (workers, grain) = (&engine.workers, engine.config.grain);
         let probe_len = PROBE_TRANSACTIONS.min(self.rest.len());
-        // A transaction never costs more than its gas limit.
+        // A transaction's cost never exceeds its gas limit.
         let asked = self.rest[..probe_len].iter().map(BlockTransaction::gas_limit);
         let asked = asked.fold(0, u64::saturating_add);
         if probe_len == self.rest.len() && asked < grain.threads_from {
@@ -243,7 +243,7 @@ where
         Ok(())
     }
 
-    /// Runs transactions speculatively, unless they already did, and teaches the profiles.
+    /// Runs transactions speculatively, unless they have run already, and teaches the profiles.
     fn speculate(&mut self, mut wanted: Vec<u32>) -> Result<(), Panicked> {
         let Self { start, profiles, rest, speculations, report, gas, .. } = self;
         wanted.retain(|tx| find_speculation(speculations, *tx).is_none());
@@ -251,7 +251,7 @@ where
         let room = (rest.len() / part).max(SPECULATED_MIN);
         wanted.truncate(room.saturating_sub(speculations.len()));
         let gas_max = (*gas / part as u64).max(SPECULATED_GAS_MIN);
-        // Transactions behind the wave's end do not run any more.
+        // Transactions behind the wave's end are no longer needed.
         let gas_limit = |tx: u32| rest.get(tx as usize).map_or(0, BlockTransaction::gas_limit);
         let mut asked =
             speculations.iter().map(|run| gas_limit(run.tx)).fold(0, u64::saturating_add);
@@ -279,8 +279,8 @@ where
     }
 }
 
-/// What a transaction declares: the slots of its access list, which it is expected to change, or
-/// without any, the account that it calls.
+/// The accesses that a transaction declares: the slots of its access list, which it is expected to
+/// change. Without an access list, the account that it calls.
 fn declared_keys<T: BlockTransaction>(tx: &T) -> Vec<StateKey> {
     let list = tx.access_list().map_or(&[][..], |list| &list.0);
     let slots = list.iter().flat_map(|AccessListItem { address, storage_keys }| {

@@ -40,8 +40,9 @@ where
     S: StateView<Error = Infallible> + Copy + Send + Sync,
     T: BlockTransaction,
 {
-    /// An account as the block has left it so far. The first call after a slice that ran in lanes
-    /// takes time for every account that the slice changed. Later calls only search a map.
+    /// An account after the block's transactions so far. After a slice that ran in lanes, the cost
+    /// of the first call grows with the number of accounts that the slice changed. Later calls only
+    /// search a map.
     pub fn account(&mut self, address: &Address) -> Option<Account> {
         let Ok(found) = match &mut self.reference {
             Some(reference) => {
@@ -55,7 +56,7 @@ where
         found
     }
 
-    /// The code with this hash. It has to be the code of an account as the block has left it so
+    /// The code with this hash. It must be the code of an account after the block's transactions so
     /// far.
     pub fn code(&self, hash: &B256) -> Bytecode {
         let block = self.reference.as_ref().unwrap_or(&self.main);

@@ -1,8 +1,8 @@
-//! What a slice reports about its execution.
+//! The report of a slice's execution.
 
 use std::time::Duration;
 
-/// How a slice of a block was executed.
+/// The report of a slice's execution.
 #[derive(Clone, Debug, Default)]
 pub struct SliceReport {
     /// Transactions in the slice.
@@ -15,9 +15,9 @@ pub struct SliceReport {
     pub conflicts: usize,
     /// Rounds until no lane conflicted.
     pub rounds: usize,
-    /// Transactions that profiles predicted, among those that were planned.
+    /// Planned transactions that profiles predicted.
     pub predicted: usize,
-    /// Transactions without a usable profile, among those that were planned.
+    /// Planned transactions without a usable profile.
     pub unknown: usize,
     /// Transactions that ran speculatively, before their turn.
     pub speculated: usize,

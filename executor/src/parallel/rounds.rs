@@ -21,10 +21,10 @@ use super::{
 use crate::faults::{self, Fault};
 use crate::{BlockTransaction, block_state::LaneState, included::LaneNumber, profile::StateKey};
 
-/// Maximum number of rounds. After that, the reference executor runs the wave.
+/// Maximum number of rounds. After the last round, the reference executor runs the wave.
 const ROUNDS_MAX: usize = 4;
 
-/// Maximum number of conflicting keys for which the next round looks for the mispredicted call.
+/// Maximum number of conflicting keys whose mispredicted call the next round searches for.
 const MISSED_KEYS_MAX: usize = 16;
 
 impl<S> WaveStart<'_, S>
@@ -32,7 +32,7 @@ where
     S: StateView + Copy + Send + Sync,
     S::Error: Send + Sync,
 {
-    /// Executes lanes until none conflicts. Sets `merged` to the lane that holds each planned
+    /// Executes lanes until none conflicts. Sets `merged` to the lane that now holds each planned
     /// lane's transactions.
     pub(super) fn run_rounds<T: BlockTransaction + Send>(
         &self,
@@ -43,7 +43,7 @@ where
     ) -> Result<(), Fallback> {
         let workers = &self.engine.workers;
         let mut waiting: Vec<usize> = (0..lanes.len()).collect();
-        // Keys of the last conflicts. A call that accesses one of them unexpectedly was
+        // Keys of the last round's conflicts. A call that accesses one of them unexpectedly was
         // mispredicted.
         let mut missed: Vec<StateKey> = Vec::new();
         for _ in 0..ROUNDS_MAX {
@@ -86,8 +86,8 @@ where
     }
 }
 
-/// Joins conflicting lanes. The first lane of each group gets all its transactions, the others
-/// become empty. Returns the lanes that have to run again.
+/// Joins conflicting lanes. The first lane of each group receives all transactions of the group,
+/// and the others become empty. Returns the lanes that must run again.
 fn join<T>(
     mut lanes: Vec<MutexGuard<'_, Lane<T>>>,
     merged: &mut [LaneNumber],

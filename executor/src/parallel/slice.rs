@@ -26,7 +26,7 @@ where
 {
     /// Executes transactions on the state so far, with the outcome of executing them sequentially.
     /// A transaction that is invalid at its turn is skipped and changes nothing. A deposit is never
-    /// skipped. After an error the block has to be dropped.
+    /// skipped. If it fails, the caller must drop the block.
     pub fn execute_slice(&mut self, transactions: Vec<T>) -> Result<(), ExecutionError<S::Error>> {
         if let Some(reference) = &mut self.reference {
             reference.execute_all(transactions.iter().cloned())?;
@@ -86,7 +86,7 @@ where
         Ok(())
     }
 
-    /// Keeps the speculative runs of transactions after the first `gone`.
+    /// Keeps the speculative runs of transactions after the first `gone` ones.
     fn keep(&mut self, speculations: Vec<Speculation>, gone: usize) {
         let gone = u32::try_from(gone).expect("invariant: slice positions fit 32 bits");
         self.speculations = speculations.into_iter().filter_map(|run| run.outdated(gone)).collect();

@@ -1,8 +1,8 @@
 //! Speculative runs of single transactions, on the state before a wave.
 //!
-//! A run serves three purposes. It predicts what its transaction accesses, profiles learn from it,
-//! and if no key that it accessed has changed when the transaction's turn comes, its outcome is the
-//! transaction's outcome.
+//! A run serves three purposes. It predicts the accesses of its transaction, and profiles learn
+//! from it. If no key that it accessed has changed when the transaction's turn comes, its outcome
+//! becomes the transaction's outcome.
 
 use std::time::Duration;
 
@@ -21,13 +21,13 @@ use crate::{
 pub(crate) struct Speculation {
     /// The transaction's position in the slice.
     pub(crate) tx: u32,
-    /// The outcome, if the transaction was valid and the state has not moved on.
+    /// The outcome, if the transaction was valid and the run is still current.
     pub(super) ran: Option<TxOutcome>,
     /// Execution time.
     pub(crate) time: Duration,
     /// Gas used.
     pub(crate) gas_used: Option<u64>,
-    /// Keys that it accessed and changed.
+    /// Keys that the run accessed and changed.
     pub(crate) state: LaneState,
     pub(super) seen: Vec<HashedInput>,
 }
@@ -46,7 +46,7 @@ impl Speculation {
         Ok(adopted.then(|| ran.clone()))
     }
 
-    /// Whether its outcome may still be used.
+    /// Whether the run's outcome may still be used.
     pub(crate) const fn is_current(&self) -> bool {
         self.ran.is_some()
     }

@@ -1,4 +1,4 @@
-//! Atomics that threads share without a lock. The model checker's tests replace this module by
+//! Atomics that threads share without a lock. The model checker's tests replace this module with
 //! their own.
 
 pub(super) use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};

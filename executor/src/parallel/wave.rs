@@ -10,11 +10,11 @@ use turnpike_state::StateView;
 use super::{block::EngineBlock, lane::Lane, report::SliceReport, wave_plan::WavePlan};
 use crate::{BlockTransaction, ExecutionError, included::LaneNumber};
 
-/// How a wave ended.
+/// The outcome of a wave.
 pub(super) enum WaveOutcome<T> {
-    /// It was merged. Sequential execution would have taken this long.
+    /// The wave was merged. The duration is the estimated time of sequential execution.
     Done(Duration),
-    /// It was dropped. Its transactions have to run sequentially.
+    /// The wave was dropped. Its transactions must run sequentially.
     Failed(Vec<Lane<T>>),
 }
 

@@ -1,4 +1,4 @@
-//! A planned wave: expected accesses, lanes, and speculative runs at hand.
+//! A planned wave: expected accesses, lanes, and speculative runs.
 
 use std::time::Duration;
 
@@ -36,8 +36,8 @@ impl WavePlan {
         &self.chunks[tx as usize / self.chunks[0].costs.len()]
     }
 
-    /// Uses a transaction's speculative run as its outcome, if that is still current. Returns the
-    /// outcome and the run's execution time.
+    /// Uses a transaction's speculative run as its outcome, if the run is still current. Returns
+    /// the outcome and the run's execution time.
     pub(super) fn adopt<S: StateView + Copy>(
         &self,
         tx: u32,

@@ -17,7 +17,8 @@ impl WorkQueue {
 
     /// The next number, if there is one.
     pub(crate) fn take(&self) -> Option<usize> {
-        // Relaxed: everything that a worker finds was there before the workers started.
+        // Relaxed ordering suffices: the data that workers read was written before the workers
+        // started.
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         (number < self.len).then_some(number)
     }

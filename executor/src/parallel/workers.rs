@@ -13,7 +13,7 @@ use super::work_queue::WorkQueue;
 /// The threads of an engine: the calling thread and a pool.
 pub(crate) struct Workers {
     count: usize,
-    /// Created on first use. None with a single worker, or if threads cannot be created.
+    /// Created on first use. `None` with a single worker, or if threads cannot be created.
     pool: OnceLock<Option<ThreadPool>>,
 }
 
@@ -31,8 +31,8 @@ impl Workers {
     }
 
     /// Does every part of a job and returns the results in order. Idle workers take the next part,
-    /// so the longest part should come first. `make` creates what a worker needs, once it has a
-    /// part to do.
+    /// so put the longest part first. `make` creates the resources of a worker when it takes its
+    /// first part.
     pub(crate) fn map<W, R: Send + Sync>(
         &self,
         parts: usize,

@@ -9,10 +9,10 @@ use alloy_primitives::map::DefaultHashBuilder;
 
 use super::workers::{Panicked, Workers};
 
-/// Maps each key to the first number under which it was named.
+/// Maps each key to the first number that was given for it.
 ///
-/// Keys are dealt to shards by a part of their hash. One worker fills each shard, a hash table, so
-/// threads share nothing. A word holds a part of the hash and the number. A lookup compares the
+/// A part of a key's hash selects one of several shards. One worker fills each shard, a hash table,
+/// so threads share nothing. A word holds a part of the hash and the number. A lookup compares the
 /// full key behind the number.
 pub(crate) struct WriterIndex {
     shards: Vec<Vec<u64>>,
@@ -38,7 +38,7 @@ const WORDS_MIN: usize = 8;
 
 impl WriterIndex {
     /// Indexes the keys of several parts, in order, each under its number. Calls `known` for each
-    /// repeated key, with its number and the first one.
+    /// repeated key, with its number and the first number.
     pub(crate) fn new<'k, K, I>(
         workers: &Workers,
         parts: usize,
@@ -73,7 +73,7 @@ impl WriterIndex {
         Ok(Self { shards, hasher })
     }
 
-    /// The number under which a key was named first.
+    /// The first number that was given for a key.
     #[inline]
     pub(crate) fn find<'k, K: Hash + Eq + 'k>(
         &self,
@@ -121,7 +121,8 @@ impl DealtWords {
 /// The number of a key, or the free position where it belongs.
 #[inline]
 fn find(words: &[u64], wanted: u32, is_key: impl Fn(u32) -> bool) -> Result<u32, usize> {
-    // The shard is known from the tag's upper bits. The rest of the tag selects the position.
+    // The upper bits of the tag already selected the shard. The rest of the tag selects the
+    // position.
     let rest = u64::from(wanted << SHARDS_LOG2);
     let home = (rest * words.len() as u64) >> 32;
     let mut at = usize::try_from(home).expect("invariant: a position is below the shard's length");
@@ -168,7 +169,7 @@ mod tests {
 
     #[test]
     fn first_number_of_each_key_is_found_with_any_worker_count() {
-        // Each key three times, in parts of different lengths.
+        // Each key occurs three times, in parts of different lengths.
         let keys: Vec<u64> = (0..3_000).map(|at| at * 7_919 % 1_000).collect();
         let parts: Vec<Vec<u32>> =
             vec![(0..10).collect(), (10..2_000).collect(), vec![], (2_000..3_000).collect()];

@@ -25,9 +25,9 @@ pub use oracle::{is_oracle_precompile, precompile_outcome};
 /// Reason of a failure that the state view reported.
 const FAILED: PrecompileHalt = PrecompileHalt::other_static("invalid input");
 
-/// Ethereum's precompiles with the chain's limits: a call with more input or a higher cost than L1
-/// can repeat in one transaction runs out of gas. A result that the state view knows is not
-/// computed again.
+/// Ethereum's precompiles with the chain's limits. A call whose input or cost exceeds what L1 can
+/// repeat in one transaction runs out of gas. A result that the state view knows is not computed
+/// again.
 #[derive(Clone, Debug)]
 pub(crate) struct BoundedPrecompiles {
     pub(crate) inner: EthPrecompiles,
@@ -117,7 +117,7 @@ impl<S: StateView> PrecompileProvider<EvmContext<S>> for BoundedPrecompiles {
 }
 
 impl<S: StateView> Base<S> {
-    /// [`turnpike_protocol::ecrecover`], answered by the state view if it can.
+    /// [`turnpike_protocol::ecrecover`], answered by the state view if it knows the result.
     pub(crate) fn ecrecover(&mut self, input: &EcrecoverInput) -> Option<Address> {
         match self.view_mut().precompile(&oracle::ECRECOVER, input) {
             None => turnpike_protocol::ecrecover(input),

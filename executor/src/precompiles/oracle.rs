@@ -1,7 +1,7 @@
 //! Oracle precompiles: the proof program reads their results from the preimage oracle, and L1
-//! computes them with its own precompiles. Gas, and every failure that the input's length causes,
-//! is decided here, so that L1 is only asked for calls that it can answer at any gas price of its
-//! own.
+//! computes the results with its own precompiles. This module decides the gas and every failure
+//! that the input's length causes. So L1 receives only calls that it can answer, whatever its own
+//! gas prices are.
 
 use alloy_primitives::{Address, U256};
 use revm::{
@@ -35,7 +35,7 @@ const P256VERIFY: Address = u64_to_address(P256VERIFY_ADDRESS);
 
 const ECRECOVER_GAS: u64 = 3_000;
 const ECRECOVER_INPUT_BYTES: usize = 128;
-/// EIP-7883.
+/// Minimum gas of modexp (EIP-7883).
 const MODEXP_GAS_MIN: u64 = 500;
 const KZG_INPUT_BYTES: usize = 192;
 const P256VERIFY_INPUT_BYTES: usize = 160;
@@ -67,7 +67,7 @@ pub fn precompile_outcome(address: &Address, input: &[u8]) -> Option<PrecompileO
 pub(super) struct ChargedCall<'a> {
     /// Gas cost on success.
     pub(super) gas: u64,
-    /// The relevant part of the input. Its length is paid for.
+    /// The relevant part of the input. The call has paid for its length.
     pub(super) input: &'a [u8],
 }
 
@@ -136,7 +136,7 @@ struct OracleCall<'a> {
 }
 
 impl<'a> OracleCall<'a> {
-    /// A precompile that reads this many bytes, pads with zeros, and ignores the rest.
+    /// A precompile that reads this many bytes, pads them with zeros, and ignores the rest.
     fn reads(self, bytes: usize, gas: u64) -> Result<ChargedCall<'a>, PrecompileHalt> {
         if gas > self.gas_limit {
             return Err(PrecompileHalt::OutOfGas);

@@ -1,4 +1,4 @@
-//! Calls of precompiles cost the same and return the same, computed or read.
+//! Calls of precompiles have the same cost and the same result, whether computed or read.
 
 use alloy_primitives::{B256, hex};
 use proptest::{collection::vec, prelude::*};
@@ -10,7 +10,7 @@ use super::*;
 /// Addresses up to p256verify's, and a few more.
 const ADDRESSES: u64 = 0x120;
 
-/// From the test vectors of daimo-eth/p256-verifier.
+/// A valid input from the test vectors of daimo-eth/p256-verifier.
 const P256_VALID: [u8; 160] = hex!(
     "4cee90eb86eaa050036147a12d49004b6b9c72bd725d39d4785011fe190f0b4d"
     "a73bd4903f0ce3b639bbbf6e8e80d16931ff4bcf5993d58468e8fb19086e8cac"
@@ -91,7 +91,8 @@ fn output(address: u64, input: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Compares reading with computing at exactly this much gas. Returns whether the view was asked.
+/// Compares reading with computing at exactly this gas limit. Returns whether the view received the
+/// call.
 fn compare(address: &Address, input: &[u8], gas_limit: u64) -> bool {
     let plain = Precompiles::osaka().get(address).expect("exists").execute(input, gas_limit, 7);
     let plain = plain.expect("no fault");
@@ -105,7 +106,7 @@ fn compare(address: &Address, input: &[u8], gas_limit: u64) -> bool {
         }
         _ => assert_eq!(known, plain, "{case}"),
     }
-    // The computing side is charged by the same code.
+    // The same code charges the computing side.
     let computes = precompiles().known(&mut FlatState::default(), address, input, gas_limit, 7);
     assert!(computes.is_none_or(|output| output == plain && view.asked.is_empty()), "{case}");
     !view.asked.is_empty()

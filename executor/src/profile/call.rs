@@ -1,4 +1,4 @@
-//! A call as far as it is known before it runs.
+//! The known fields of a call before it runs.
 
 use core::hash::{Hash, Hasher};
 
@@ -15,7 +15,7 @@ const SELECTOR_BYTES: usize = 4;
 /// Zero bytes before the address in a word.
 pub(super) const PADDING_BYTES: usize = 12;
 
-/// A call, as far as it is known before it runs.
+/// The known fields of a call before it runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) caller: Address,
@@ -23,7 +23,7 @@ pub(crate) struct Call<'a> {
     pub(crate) data: &'a [u8],
 }
 
-/// A function of a contract. Without a selector, the behaviour for calldata too short for one.
+/// A function of a contract. Without a selector, it stands for calldata that is too short for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Function {
     contract: Address,
@@ -74,7 +74,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The address that a word contains, if it is one.
+/// The address that a word contains; `None` if the word is no address.
 pub(super) fn as_address(word: &[u8; WORD_BYTES]) -> Option<Address> {
     let is_padded = word[..PADDING_BYTES].iter().all(|byte| *byte == 0);
     is_padded.then(|| Address::from_word(B256::new(*word)))

@@ -9,8 +9,8 @@ use super::call::{Call, WORDS_MAX};
 /// A contract in the calldata, and the word that names it.
 pub(super) type NamedContract = (u8, Address);
 
-/// The contracts that a call's calldata names. They decide which code runs, so each set of them is
-/// a variant of the function. Accounts without code are mapping keys.
+/// The contracts that a call's calldata names. They determine which code runs, so each set of
+/// contracts is a variant of the function. Accounts without code are mapping keys.
 #[derive(Clone, Debug)]
 pub(super) struct Contracts {
     named: [NamedContract; WORDS_MAX],

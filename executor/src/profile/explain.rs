@@ -29,8 +29,8 @@ pub(super) struct Explanation {
     /// The access, numbered in the order of keys.
     pub(super) touch: u8,
     pub(super) rule: AccessRule,
-    /// Whether it is evidence. The caller's account is accessed in every run, so calldata that
-    /// names it proves nothing.
+    /// Whether the access is evidence. Every run accesses the caller's account, so calldata that
+    /// names the caller proves nothing.
     pub(super) is_evidence: bool,
 }
 
@@ -133,7 +133,7 @@ impl Explainer<'_> {
         Some((offset, input))
     }
 
-    /// Where a mapping key may come from.
+    /// The possible sources of a mapping key.
     fn sources(&self, key: &[u8; WORD_BYTES]) -> impl Iterator<Item = WordSource> {
         let caller = (*key == self.call.caller.into_word().0).then_some(WordSource::Caller);
         let words = self.words(move |word| word == key);

@@ -1,4 +1,4 @@
-//! What the observed runs of a variant have in common.
+//! The common accesses of a variant's observed runs.
 
 use alloc::vec::Vec;
 
@@ -11,19 +11,19 @@ use super::{
     rule::AccessRule,
 };
 
-/// Number of runs that a variant is learned from. The proof program learns nothing, because nothing
-/// runs in parallel there.
+/// Number of runs that a variant is learned from. The proof program learns nothing, because it runs
+/// nothing in parallel.
 pub(super) const LEARNING_RUNS: usize = if cfg!(feature = "std") { 4 } else { 0 };
 /// Maximum number of rules per variant.
 pub(super) const RULES_MAX: usize = 32;
-/// Maximum number of explanations followed until runs show which hold.
+/// Maximum number of explanations that are followed until runs show which ones hold.
 const CANDIDATES_MAX: usize = 128;
 /// Number of runs in which a rule must have matched before it is used.
 const SIGHTINGS_MIN: usize = 2;
 /// A rule may fail in one of this many runs.
 const RUNS_PER_EXCEPTION: usize = 4;
 
-/// What the runs of a variant have in common so far.
+/// The common accesses of a variant's runs so far.
 #[derive(Debug, Default)]
 pub(super) struct Lessons {
     runs: usize,
@@ -82,7 +82,7 @@ impl Lessons {
         Ok(())
     }
 
-    /// What the next run is expected to access, once there were enough runs.
+    /// The expected accesses of the next run, after enough runs.
     pub(super) fn forecast(&self) -> Option<Forecast> {
         if self.runs < SIGHTINGS_MIN {
             return None;
@@ -93,8 +93,8 @@ impl Lessons {
     }
 
     /// Whether every write is predicted, or is in a contract in which all runs also write the same
-    /// predicted slot. Two calls that collide in any other slot of that contract then collide in
-    /// the predicted one too.
+    /// predicted slot. Two calls that collide in another slot of that contract then also collide in
+    /// the predicted slot.
     pub(super) fn is_guarded(&self) -> bool {
         let kept = self.kept();
         let guards = |key: &super::StateKey| {
@@ -133,9 +133,10 @@ impl Lessons {
     }
 
     /// Whether better candidates explain every access that this one explains. A candidate is better
-    /// if it holds in more runs: one run is enough to tell a word that mostly equals the caller
-    /// from the caller. Then it is better if it depends more on the call, because the same accounts
-    /// may take part in all runs, in any role.
+    /// if it holds in more runs: one run is enough to distinguish a word that usually equals the
+    /// caller from the caller. Among candidates that hold in as many runs, the one that depends
+    /// more on the call is better, because the same accounts may take part in all runs, in any
+    /// role.
     fn is_superseded(&self, candidate: &Candidate, holding: &[&Candidate]) -> bool {
         (0..self.runs).all(|run| {
             let touch = candidate.explains[run];

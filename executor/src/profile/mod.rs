@@ -51,10 +51,10 @@ use crate::keccak::INPUT_BYTES;
 /// Maximum number of variants kept. A variant that is being learned takes at most 30 KiB.
 const FUNCTIONS_MAX: usize = 4_096;
 
-/// When all variants are taken, one of this many calls is learned from.
+/// When all variants are taken, one of this many calls is learned.
 const LEARNED_PART: u32 = 8;
 
-/// Identifies a piece of state.
+/// Identifies an account or a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct StateKey {
     pub(crate) address: Address,
@@ -79,7 +79,7 @@ pub(crate) enum Access {
 /// A computed hash: the contract that hashed, and the input.
 pub(crate) type HashedInput = (Address, [u8; INPUT_BYTES]);
 
-/// What a successful run did.
+/// The accesses of a successful run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ObservedRun<'a> {
     pub(crate) touches: &'a [Touch],
@@ -116,7 +116,7 @@ impl Profiles {
         self.is_new(call, has_code) && self.may_learn_now()
     }
 
-    /// Whether too little is known of a call.
+    /// Whether too little is known about a call.
     fn is_new(&self, call: Call<'_>, has_code: impl Fn(&Address) -> bool) -> bool {
         LEARNING_RUNS > 0
             && match self.functions.get(&call.function()) {
@@ -125,8 +125,8 @@ impl Profiles {
             }
     }
 
-    /// Whether learning is worthwhile now. When all variants are taken, a new one is soon evicted
-    /// again, so only some calls are learned from.
+    /// Whether learning pays off now. When all variants are taken, a new variant is soon evicted,
+    /// so only some calls are learned.
     fn may_learn_now(&self) -> bool {
         let is_full = self.ring.len() >= FUNCTIONS_MAX;
         !is_full || self.asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(LEARNED_PART)
@@ -166,7 +166,7 @@ impl Profiles {
     }
 
     /// Reports that a wrong prediction of this call caused a conflict. The variant is learned
-    /// again. After repeated misses it is not predicted for a while.
+    /// again. After repeated misses it makes no predictions for a while.
     pub(crate) fn miss(&mut self, call: Call<'_>, has_code: impl Fn(&Address) -> bool) {
         self.counts.misses += 1;
         if let Some(variants) = self.functions.get_mut(&call.function()) {

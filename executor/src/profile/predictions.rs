@@ -25,7 +25,7 @@ pub(crate) struct Predictions {
     pub(crate) known: Vec<(u32, u64)>,
     /// Transactions without a usable profile.
     pub(crate) unknown: Vec<u32>,
-    /// What to do with each hash.
+    /// The use of each hash.
     tasks: Vec<HashTask>,
     /// Number of finished tasks.
     tasks_done: usize,
@@ -33,7 +33,7 @@ pub(crate) struct Predictions {
     steps: usize,
 }
 
-/// One step to a slot. The slot's entry holds the position reached so far.
+/// One step to a slot. The slot's entry holds the current position.
 #[derive(Debug)]
 struct HashTask {
     /// Position of the slot in the list.
@@ -61,7 +61,7 @@ impl Predictions {
         (*tasks_done, *steps) = (0, 0);
     }
 
-    /// Adds the predicted accesses of a call. Slots behind hashes are right only after
+    /// Adds the predicted accesses of a call. Slots behind hashes are valid only after
     /// [`Self::hash`].
     pub(super) fn add(&mut self, tx: u32, call: &Call<'_>, forecast: &Forecast) {
         self.known.push((tx, forecast.gas));
@@ -82,10 +82,10 @@ impl Predictions {
     fn add_slot(&mut self, tx: u32, call: &Call<'_>, rule: &SlotRule, steps: &[MappingStep]) {
         let tasks_before = self.tasks.len();
         for (step, MappingStep { key, order, offset }) in steps.iter().enumerate() {
-            // Filled in place, which is measurably faster than moving it.
+            // Filling the entry in place is measurably faster than moving it.
             let input = &mut self.hashes.push_mut((tx, [0; INPUT_BYTES], B256::ZERO)).1;
             if !key.write(call, order.key_mut(input)) {
-                // The calldata is too short, so no slot is found.
+                // The calldata is too short, so the slot cannot be predicted.
                 self.tasks.truncate(tasks_before);
                 self.hashes.truncate(tasks_before);
                 return;

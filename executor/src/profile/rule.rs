@@ -26,7 +26,7 @@ pub(super) enum AccessTarget {
     Slot { contract: Address, formula: SlotFormula },
 }
 
-/// Where a word comes from.
+/// The source of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WordSource {
     Caller,
@@ -35,7 +35,7 @@ pub(super) enum WordSource {
     Const([u8; WORD_BYTES]),
 }
 
-/// How a slot is found: from a position, step by step through mappings. Without steps it is a
+/// How a slot is found: from a position, through mappings step by step. Without steps the slot is a
 /// constant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SlotFormula {
@@ -43,7 +43,7 @@ pub(super) struct SlotFormula {
     pub(super) steps: Vec<MappingStep>,
 }
 
-/// From a mapping's position to one of its values, or to a field of that value.
+/// A step from a mapping's position to one of its values, or to a field of that value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MappingStep {
     pub(super) key: WordSource,
@@ -52,7 +52,8 @@ pub(super) struct MappingStep {
     pub(super) offset: u8,
 }
 
-/// What is hashed first. Solidity puts the key first, Vyper the position.
+/// The order of key and position in a hashed input. Solidity puts the key first, Vyper the
+/// position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HashOrder {
     KeyFirst,
@@ -83,7 +84,7 @@ impl AccessTarget {
         }
     }
 
-    /// In how many ways it depends on the call.
+    /// The number of ways in which the rule depends on the call.
     pub(super) fn generality(&self) -> usize {
         let is_general = |source: &WordSource| usize::from(!matches!(source, WordSource::Const(_)));
         match self {

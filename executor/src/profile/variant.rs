@@ -1,4 +1,4 @@
-//! What is known of a function's runs with the same contracts in the calldata.
+//! A variant: a function's runs with the same contracts in the calldata.
 
 use alloc::boxed::Box;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
@@ -17,14 +17,14 @@ const MISSES_MAX: u32 = 3;
 /// variant is learned again.
 pub(super) const FORGIVE_AFTER_CALLS: u32 = 1_024;
 
-/// What is known of a function's runs with the same contracts in the calldata.
+/// A variant: a function's runs with the same contracts in the calldata.
 #[derive(Debug, Default)]
 pub(super) struct Variant {
     standing: VariantState,
     misses: u32,
     /// Calls predicted since the last miss.
     calls: AtomicU32,
-    /// Whether it was used since the last [`Self::take_asked`].
+    /// Whether the variant was used since the last [`Self::take_asked`].
     was_asked: AtomicBool,
 }
 
@@ -43,7 +43,7 @@ impl Default for VariantState {
 }
 
 impl Variant {
-    /// Whether to learn from its next run.
+    /// Whether to learn from the next run.
     pub(super) fn should_learn(&self) -> bool {
         match self.standing {
             VariantState::Learning(..) => true,
@@ -52,10 +52,10 @@ impl Variant {
         }
     }
 
-    /// The forecast of its next run. Counts as a call.
+    /// The forecast of the next run. Counts as a call.
     #[inline]
     pub(super) fn ask(&self) -> Option<&Forecast> {
-        // Concurrent calls may be lost, which does not matter.
+        // Concurrent calls may be lost. That does no harm.
         self.calls.store(self.calls.load(Relaxed).saturating_add(1), Relaxed);
         self.was_asked.store(true, Relaxed);
         match &self.standing {
@@ -98,7 +98,8 @@ impl Variant {
         };
     }
 
-    /// Learns again, or gives up. Misses of an earlier forecast do not count.
+    /// Learns again, or marks the variant as unpredictable. Misses of an earlier forecast do not
+    /// count.
     pub(super) fn miss(&mut self) {
         if matches!(&self.standing, VariantState::Learning(_, None) | VariantState::Unpredictable) {
             return;
@@ -117,7 +118,7 @@ impl Variant {
         VariantState::Unpredictable
     }
 
-    /// Whether it was used since the last call of this function.
+    /// Whether the variant was used since the last call of this function.
     pub(super) fn take_asked(&mut self) -> bool {
         core::mem::take(self.was_asked.get_mut())
     }

@@ -16,16 +16,16 @@ use super::{
 /// irrelevant.
 const IRRELEVANT_RUNS: u32 = 4;
 
-/// The variants of a function: one per set of contracts in relevant words of the calldata. A token
-/// does the same whether the recipient has code or not. A router does not.
+/// The variants of a function: one per set of contracts in relevant words of the calldata. For a
+/// token it makes no difference whether the recipient has code. For a router it does.
 #[derive(Debug, Default)]
 pub(super) struct Variants {
     /// The variant for calls that name no contract.
     plain: Option<Variant>,
     others: HashMap<Box<[NamedContract]>, Variant>,
-    /// Words that have named contracts. Only these are examined.
+    /// Words that have named contracts. Only these words are examined.
     examined: Words,
-    /// Words that name contracts without effect, as far as is known.
+    /// Words that name contracts without a known effect.
     irrelevant: Words,
     /// Words that name contracts which have had an effect.
     relevant: Words,
@@ -90,8 +90,8 @@ impl Variants {
         is_new.then_some(contracts)
     }
 
-    /// Whether a run was as if the call named no contracts. After enough such runs the words that
-    /// name them are not examined any more.
+    /// Whether a run equals one that names no contracts. After enough such runs, the words that
+    /// name the contracts are no longer examined.
     fn are_irrelevant(
         &mut self,
         call: &Call<'_>,

@@ -10,7 +10,7 @@
 //!
 //! # Limits
 //!
-//! A sandbox takes no part in building blocks. It limits neither time nor memory: inspectors do.
+//! A sandbox takes no part in building blocks. It limits neither time nor memory; inspectors must.
 
 mod handler;
 mod precompiles;
@@ -74,15 +74,16 @@ pub enum SandboxError {
     /// The state could not be read.
     #[error(transparent)]
     Read(ReadError),
-    /// An inspector stopped it, or revm failed.
+    /// An inspector stopped the run, or revm failed.
     #[error("{0}")]
     Stopped(String),
 }
 
-/// What is checked before a transaction runs.
+/// The checks before a transaction runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checks {
-    /// Everything that decides whether a block can include it, except that the sender has no code.
+    /// Every check that a block makes before it includes the transaction, except that the sender
+    /// has no code.
     Transaction,
     /// The rules for calls: nonce and gas limit are not checked, and the base fee only if the call
     /// sets a price.
@@ -145,12 +146,12 @@ impl<'s> Sandbox<'s> {
         Ok(sandbox)
     }
 
-    /// Attaches `view`, which has to be the same state as before.
+    /// Attaches `view`, which must be the same state as before.
     pub fn attach<'t>(self, view: HistoricalView<'t>) -> Sandbox<'t> {
         self.with_view(Some(view))
     }
 
-    /// Detaches the state. Everything that was read can be read again, and so can the code of every
+    /// Detaches the state. Everything that was read can be read again, including the code of every
     /// account that was read, so earlier runs can be repeated.
     pub fn detach(self) -> Result<Sandbox<'static>, SandboxError> {
         self.state.db.read_codes().map_err(SandboxError::Read)?;
@@ -190,7 +191,7 @@ impl<'s> Sandbox<'s> {
         &mut self.block
     }
 
-    /// Moves on to a block with this header.
+    /// Switches to a block with this header.
     pub fn set_block(&mut self, header: &Header) {
         self.block = block_env(self.spec.fork, header);
         if let Some(parent) = header.number.checked_sub(1) {
@@ -367,7 +368,7 @@ impl<'s> Sandbox<'s> {
 fn cfg_env(spec: &ChainSpec, tx: &SandboxTx) -> CfgEnv {
     let mut cfg = CfgEnv::new_with_spec(spec.fork).with_chain_id(spec.chain_id);
     cfg.tx_gas_limit_cap = spec.transaction_gas_limit_max;
-    // A call has no signature, and the transactions of a block were already checked.
+    // A call has no signature, and a transaction of a block was already checked.
     cfg.disable_eip3607 = true;
     cfg.max_blobs_per_tx = Some(blobs_max(spec.fork));
     if tx.checks == Checks::Call {

@@ -17,11 +17,12 @@ use crate::{
     precompiles::{BoundedPrecompiles, out_of_gas},
 };
 
-/// The chain's precompiles, which a state override can move.
+/// The chain's precompiles. A state override can move them.
 #[derive(Clone, Debug)]
 pub(super) struct SandboxPrecompiles {
     bounded: BoundedPrecompiles,
-    /// The original address of the precompile at an address. `None` if it was moved away.
+    /// The original address of the precompile at each changed address. `None` if the precompile was
+    /// moved away.
     changed: AddressMap<Option<Address>>,
     addresses: AddressSet,
 }

@@ -14,15 +14,15 @@ use revm::{
 use turnpike_protocol::{Header, history_slot, predeploys::HISTORY_STORAGE};
 use turnpike_state::HistoricalView;
 
-/// A read of a detached state that was not made before.
+/// A read of a detached state that earlier runs did not make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the state is detached and this value was never read")]
 pub struct ReadError;
 
 impl DBErrorMarker for ReadError {}
 
-/// The state below a sandbox. It keeps everything it reads, so that runs can be repeated after the
-/// state is detached.
+/// The state below a sandbox. It keeps every read, so that runs can be repeated after the state is
+/// detached.
 #[derive(Debug)]
 pub struct StateReader<'s> {
     view: Option<HistoricalView<'s>>,
@@ -31,7 +31,7 @@ pub struct StateReader<'s> {
     newest: (u64, B256),
 }
 
-/// Everything that was read.
+/// All reads so far.
 #[derive(Clone, Debug, Default)]
 struct ReadCache {
     accounts: AddressMap<Option<AccountInfo>>,
@@ -46,7 +46,7 @@ impl<'s> StateReader<'s> {
         Self { view: Some(view), seen: RefCell::default(), newest }
     }
 
-    /// Attaches `view`, which has to be the same state, or detaches the state.
+    /// Attaches `view`, which must be the same state as before, or detaches the state.
     pub(super) fn with_view<'t>(self, view: Option<HistoricalView<'t>>) -> StateReader<'t> {
         let Self { seen, newest, .. } = self;
         StateReader { view, seen, newest }

@@ -29,7 +29,7 @@ pub(crate) fn engine(workers: usize, grain: Grain) -> Engine {
 /// An address without an account.
 const MISSING_ACCOUNT: Address = Address::repeat_byte(0xe7);
 
-/// What the scripts covered.
+/// The coverage of the scripts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) blocks: usize,
@@ -77,7 +77,7 @@ pub(crate) fn check(script: &Script, workers: usize, totals: &mut Totals) -> Res
     let Err(first) = caught(|| run(script, &engine(workers, script.grain), totals)) else {
         return Ok(());
     };
-    // The first panic was printed. The repeated ones are not.
+    // The first panic was printed. Repetitions are not printed.
     let hook = take_hook();
     set_hook(Box::new(|_| {}));
     let rerun = |script: &Script| {
@@ -149,7 +149,7 @@ fn run_block(
     engine.set_mode(block.mode);
     let (promise, context) = deferred(context);
     if let Some((promise, hash)) = promise {
-        // At about the same time as the block.
+        // Publish the hash at about the time when the block runs.
         thread::spawn(move || promise.keep(hash));
     }
     let mut ours = engine.open(spec, &context, state.flat()).map_err(|error| text(&error))?;

@@ -46,8 +46,8 @@ impl<S: Subscriber> Layer<S> for Log {
 
 /// Runs a closure on this thread. Returns its result and the captured lines.
 pub(crate) fn logged<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
-    // Subscribed for all threads. With a subscriber per thread, another thread that logs first can
-    // disable the events.
+    // The subscriber covers all threads. With a subscriber per thread, another thread that logs
+    // first could disable the events.
     static SUBSCRIBED: Once = Once::new();
     SUBSCRIBED.call_once(|| {
         set_global_default(tracing_subscriber::registry().with(Log))
@@ -62,5 +62,5 @@ pub(crate) fn logged<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
 /// Number of lines with this prefix.
 pub(crate) fn count_of(lines: &[String], beginning: &str) -> u64 {
     let found = lines.iter().filter(|line| line.starts_with(beginning));
-    u64::try_from(found.count()).expect("few")
+    u64::try_from(found.count()).expect("fits 64 bits")
 }

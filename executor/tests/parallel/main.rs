@@ -1,5 +1,5 @@
-//! The parallel engine against the reference executor, on chains of random blocks: included and
-//! skipped transactions, reasons, changes and roots are equal.
+//! Compares the parallel engine with the reference executor on chains of random blocks: included
+//! and skipped transactions, reasons, changes and roots are equal.
 //!
 //! Each case is its seed: `TURNPIKE_SEED=<hex>` runs that one, `TURNPIKE_CASES=<n>` sets the number
 //! of cases, `TURNPIKE_LONG=1` runs a hundred times as many. A failure is minimized to the

@@ -42,7 +42,7 @@ const SYSTEM: Address = address!("fffffffffffffffffffffffffffffffffffffffe");
 const SLICES: [usize; 5] = [1, 3, 10, 40, 200];
 
 /// Takes a distance in blocks and a slot. Stores in the slot the BLOCKHASH of the block at that
-/// distance. Stores in the slot after it, and logs, what the EIP-2935 contract returns or, if that
+/// distance. Stores in the next slot, and logs, the result of the EIP-2935 contract or, if that
 /// reverts, the number that it was called with.
 const READER_CODE: [u8; 55] = hex!(
     "5f354303 8040 602035 55 5f52 6020 5f 6020 5f 73 0000F90827F1C53a10cb7A02335B175320002935 5a fa"
@@ -85,7 +85,7 @@ struct Block {
 
 impl Script {
     fn new(seed: u64) -> Self {
-        let nonces = vec![0; usize::try_from(PEOPLE).expect("few")];
+        let nonces = vec![0; usize::try_from(PEOPLE).expect("fits usize")];
         Self { rng: Rng::new(seed), nonces, number: 0 }
     }
 
@@ -145,7 +145,7 @@ impl Script {
         let slot = B256::from(history_slot(self.number - 1));
         let item = AccessListItem { address: HISTORY_STORAGE, storage_keys: vec![slot] };
         let is_declared = self.rng.percent(20);
-        // Some are invalid at their turn.
+        // Some transactions are invalid at their turn.
         let nonce = self.nonces[at] + u64::from(self.rng.percent(5));
         let tx = TxEip2930 {
             chain_id: Genesis::dev().config.chain_id,
@@ -157,11 +157,11 @@ impl Script {
             access_list: AccessList(if is_declared { vec![item] } else { Vec::new() }),
             input,
         };
-        // Certainly valid, if the nonce is.
+        // The transaction is certainly valid if its nonce is.
         self.nonces[at] += u64::from(nonce == self.nonces[at] && gas_limit == 200_000);
         let id = U256::from(self.rng.next_u64() | 1);
         let signature = Signature::new(U256::from(1), id, false);
-        let sender = person(u64::try_from(at).expect("few"));
+        let sender = person(u64::try_from(at).expect("fits 64 bits"));
         let tx = SignedTx::new_unchecked(tx.into_signed(signature).into(), sender);
         if reads {
             readers.insert(tx.hash());
@@ -169,7 +169,8 @@ impl Script {
         tx
     }
 
-    /// Some are from the system account, which may write another hash into the parent's slot.
+    /// Some deposits come from the system account, which may write another hash into the parent's
+    /// slot.
     fn deposit(&mut self, is_reading: bool, readers: &mut BTreeSet<B256>) -> TxEnvelope {
         let (to, input, reads) = self.call(is_reading);
         let is_system = is_reading && self.rng.percent(50);
@@ -185,7 +186,7 @@ impl Script {
     }
 }
 
-/// What was read when a block was the newest.
+/// The state of a chain when a block was the newest.
 struct Snapshot {
     head: ChainHead,
     people: Vec<Option<Account>>,
@@ -199,7 +200,7 @@ impl Snapshot {
         Self { head: head.clone(), people, slot }
     }
 
-    /// Compares with what a chain says of the block that is its head.
+    /// Compares the snapshot with a chain whose head is this block.
     fn check(&self, chain: &Chain) -> Result<(), String> {
         let number = self.head.header.number;
         same("head", &self.head, chain.head())?;
@@ -269,8 +270,8 @@ fn run(block: &mut EngineBlock<'_, &FlatState>, slices: &[Vec<BlockTx>]) -> Take
     taken.collect()
 }
 
-/// Completes a block when `told`. Returns false if the signal timed out: nobody may wait for the
-/// block before it.
+/// Completes a block after a signal on `told`. Returns false if the signal timed out: nobody may
+/// wait for the block before the signal.
 fn complete_when_told(closed: ClosedBlock, told: &Receiver<()>) -> (BlockOutcome, bool) {
     let was_told = told.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout);
     (closed.complete(), was_told)
@@ -418,7 +419,7 @@ fn block_on_an_abandoned_parent_fails() {
         let (mut chain, closed, slices, origin) = reading(workers, mode, 0);
         let next = chain.next_block();
         let mut block = next.open(origin.l1_time, &origin).expect("opens");
-        block.execute_slice(slices[0].clone()).expect("no read of the hash");
+        block.execute_slice(slices[0].clone()).expect("the first slice does not read the hash");
         drop(closed);
         let ran = block.execute_slice(slices[1].clone());
         assert!(
@@ -428,7 +429,7 @@ fn block_on_an_abandoned_parent_fails() {
         let ended = block.finish().map(|_| ());
         assert!(matches!(ended, Err(ExecutionError::ParentAbandoned)), "{workers}, {mode:?}");
         drop(next);
-        assert!(chain.rewind(0), "rewound to the head");
+        assert!(chain.rewind(0), "the chain rewinds to its head");
         assert_eq!(chain.tip().hash.get(), Some(chain.head().hash()));
     }
 }
@@ -437,7 +438,7 @@ fn block_on_an_abandoned_parent_fails() {
 fn known_parent_hash_is_not_waited_for() {
     let (chain, closed, slices, origin) = reading(2, Mode::Parallel, 0);
     let outcome = closed.complete();
-    assert_eq!(chain.head().header.number, 0, "not the head yet");
+    assert_eq!(chain.head().header.number, 0, "the closed block is not the head yet");
     let next = chain.next_block();
     let mut block = next.open(origin.l1_time, &origin).expect("opens");
     let taken = run(&mut block, &slices);
@@ -462,12 +463,12 @@ fn head_follows_set_head() {
         let head = ChainHead { header, parent: block.input.as_parent(), output };
         snapshots.push(Snapshot::of(&head, chain.state().flat()));
         outcomes.push(outcome);
-        snapshots[0].check(&chain).expect("closed blocks are invisible");
+        snapshots[0].check(&chain).expect("closed blocks are not visible in the head's state");
     }
     for (number, outcome) in (1..).zip(&outcomes) {
-        assert!(chain.set_head(outcome, u64::MAX), "block {number}");
+        assert!(chain.set_head(outcome, u64::MAX), "block {number} becomes the head");
         snapshots[number].check(&chain).expect("the next head");
-        let before = u64::try_from(number - 1).expect("small");
+        let before = u64::try_from(number - 1).expect("fits 64 bits");
         assert_eq!(chain.oldest_state(), before, "one earlier state is kept");
         assert_eq!(chain.head_at(before), Some(&snapshots[number - 1].head));
     }

@@ -1,5 +1,5 @@
-//! Contracts whose learned behaviour changes: the profile becomes wrong for all calls at once,
-//! between two blocks or within one. The code at the called address stays the same.
+//! Contracts whose behaviour changes after it was learned. The profile becomes wrong for all calls
+//! at once, between two blocks or within one. The code at the called address stays the same.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ const WORKERS: [usize; 3] = [2, 3, 8];
 const BLOCKS_BEFORE: u64 = 2;
 const BLOCKS_AFTER: u64 = 2;
 
-/// The called contract. Its slot 0 decides what it does.
+/// The called contract. Its slot 0 determines its behaviour.
 fn target() -> Address {
     contract(0)
 }
@@ -50,7 +50,7 @@ const DELEGATE: [u8; 18] = [
 /// Whether the calldata has more than a selector.
 const HAS_WORD: [u8; 4] = [0x60, 4, 0x36, 0x11];
 
-/// What changes.
+/// The kind of change.
 #[derive(Clone, Copy, Debug)]
 enum Poison {
     /// A flag in the contract's storage.
@@ -114,7 +114,7 @@ fn call(sender: usize, nonce: u64, data: Bytes) -> Tx {
         chain_id: Some(CHAIN_ID),
         ..TxEnv::default()
     };
-    let id = nonce << 32 | u64::try_from(sender).expect("few");
+    let id = nonce << 32 | u64::try_from(sender).expect("fits 64 bits");
     Tx { env, mint: None, data_size: 0, id }
 }
 
@@ -159,7 +159,7 @@ fn check(poison: Poison) {
     };
     for workers in WORKERS {
         let (learned, _) = run(None, Mode::Parallel, workers);
-        let all = u64::try_from(PEOPLE).expect("few") * (BLOCKS_BEFORE + BLOCKS_AFTER);
+        let all = u64::try_from(PEOPLE).expect("fits 64 bits") * (BLOCKS_BEFORE + BLOCKS_AFTER);
         assert_eq!((learned.in_lanes, learned.conflicts), (all, 0), "{poison:?} is not predicted");
         for change in [0, PEOPLE / 2, PEOPLE] {
             let (counters, lines) = run(Some(change), Mode::Parallel, workers);

@@ -1,4 +1,4 @@
-//! Random blocks cover every case: a suite that only skips, or never destroys, proves nothing.
+//! Random blocks cover every case. A suite that only skips, or never destroys, proves nothing.
 
 use std::collections::BTreeMap;
 

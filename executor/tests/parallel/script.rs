@@ -99,8 +99,8 @@ impl Script {
         let mut world = World::random(rng, rules);
         let mut genesis = Genesis::random(rng, &mut world);
         if matches!(rules, Rules::Ethereum(_)) && rng.percent(4) {
-            // So rich that fees may overflow the balance. Plain revm differs here: it drops what
-            // does not fit.
+            // The account is so rich that fees may overflow its balance. Plain revm differs here:
+            // it drops the excess.
             let room = U256::from(rng.between(0, 2_000_000));
             genesis.0.entry(world.coinbase).or_default().balance = U256::MAX - room;
         }
@@ -159,7 +159,7 @@ impl Script {
         for (block, slice, tx) in places {
             let mut moved = tx.clone();
             let before = missing[&sender(*block, tx)].range(..tx.env.nonce).count();
-            moved.env.nonce -= u64::try_from(before).expect("fits");
+            moved.env.nonce -= u64::try_from(before).expect("fits 64 bits");
             script.blocks[*block].slices[*slice].push(moved);
         }
         script
@@ -233,7 +233,8 @@ fn fill(
             1 => next + 1,
             _ => next.saturating_sub(1),
         };
-        tx.id = context.header.number << 32 | u64::try_from(transactions.len()).expect("fits");
+        tx.id =
+            context.header.number << 32 | u64::try_from(transactions.len()).expect("fits 64 bits");
         let before = block.gas_remaining();
         block.execute(tx.clone()).expect("full state");
         if block.gas_remaining() < before {

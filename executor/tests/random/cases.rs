@@ -21,7 +21,7 @@ const MINIMIZE_VARIABLE: &str = "TURNPIKE_MINIMIZE";
 /// Time limit for minimizing a failure.
 const MINIMIZING_MAX: Duration = Duration::from_secs(30);
 
-/// Number of cases: `default`, unless the environment says otherwise.
+/// Number of cases: `default`, unless the environment sets another number.
 pub(crate) fn case_count(default: u64) -> u64 {
     let given = env::var(CASES_VARIABLE).ok();
     let given = given.map(|count| count.parse().expect("TURNPIKE_CASES is a number"));

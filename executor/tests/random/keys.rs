@@ -7,7 +7,7 @@ use super::Rng;
 /// The Fx hash: rotate by five bits, xor the word, multiply by this.
 const FX: u64 = 0x517c_c1b7_2722_0a95;
 
-/// Beyond the contracts that a world has otherwise.
+/// Index of the first library, beyond a world's other contracts.
 const LIBRARIES_FROM: usize = 800;
 
 /// An account with a key. Addresses come in families that differ only in two bytes: at the end, at
@@ -36,12 +36,12 @@ pub(crate) const fn empty(index: u8) -> Address {
     Address::repeat_byte(0xe0 + index)
 }
 
-/// A precompile of any fork, or the address after the last one.
+/// A precompile of any fork, or the address after the last precompile.
 pub(crate) fn precompile(rng: &mut Rng) -> Address {
     match rng.below(20) {
         0 => Address::with_last_byte(0),
         19 => Address::left_padding_from(&[1, 0]),
-        index => Address::with_last_byte(u8::try_from(index).expect("small")),
+        index => Address::with_last_byte(u8::try_from(index).expect("fits 8 bits")),
     }
 }
 
@@ -54,7 +54,7 @@ const fn mixed(words: [u64; 4], upto: usize) -> u64 {
     hash
 }
 
-/// A word with the same hash as `words` and another first half, for a hasher that takes words from
+/// A word with the same hash as `words` and another first half, for a hasher that reads words from
 /// the front.
 const fn twin(words: [u64; 4], first: u64) -> [u64; 4] {
     let mut twin = [first, words[1], words[2], words[3]];
@@ -87,7 +87,7 @@ pub(crate) fn colliding(rng: &mut Rng) -> U256 {
     ];
     let mut words = rng.pick(&words);
     if rng.percent(30) {
-        // For hashers that read words from the other end.
+        // Reverse the words for hashers that read from the other end.
         words.reverse();
     }
     U256::from_limbs(words)

@@ -1,8 +1,8 @@
 //! Random blocks: programs, the world around them, and transactions between its accounts.
 //!
-//! Everything comes from a [`Rng`], which comes from a seed: a case is its seed. The pieces are
-//! what breaks block states and lanes: destroying and creating again, calling back, reverting,
-//! delegating, touching, similar keys.
+//! A [`Rng`] determines everything, and a seed determines the [`Rng`]: a case is its seed. The
+//! programs do what is difficult for block states and lanes: destroy and create again, call back,
+//! revert, delegate, touch, use similar keys.
 #![allow(dead_code, unused_imports, reason = "every test uses a part of it")]
 
 mod cases;

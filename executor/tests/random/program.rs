@@ -7,9 +7,10 @@ use super::{
     keys::{contract, slot},
 };
 
-/// Creation codes: nothing; a slot; its own destruction; a revert; a contract that destroys itself;
-/// one that destroys itself or, given data, sets the slot that the data names, and has a slot set
-/// from the start; one whose code differs if it is created with ether.
+/// Creation codes: an empty one; one that sets a slot; one that destroys itself; one that reverts;
+/// one of a contract that destroys itself; one of a contract with a slot set from the start, which
+/// destroys itself or, given data, sets the slot that the data names; one whose code differs if it
+/// is created with ether.
 pub(crate) const CHILDREN: [&[u8]; 7] = [
     &[],
     &[0x60, 1, 0x60, 1, 0x55],
@@ -37,7 +38,7 @@ pub(crate) fn child(creator: usize, code: usize) -> Address {
     contract(creator).create2(B256::ZERO, keccak256(CHILDREN[code]))
 }
 
-/// Where a program takes an address from.
+/// The source of an address in a program.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Who {
     /// From the code.
@@ -60,7 +61,7 @@ enum Key {
     Slot(U256),
 }
 
-/// What happens to a value.
+/// The effect on a value.
 #[derive(Clone, Copy, Debug)]
 enum Effect {
     More,
@@ -531,7 +532,7 @@ fn typical(rng: &mut Rng, world: &World) -> Vec<Step> {
         ],
         // Calls or pays the address in the data.
         5 => vec![call(Who::Word(0), rng.byte(2), rng.percent(50))],
-        // Reverts after its accesses.
+        // Reverts after all its accesses.
         6 => vec![
             call(Who::Word(0), rng.byte(2), false),
             Step::Store { slot: slot(rng), value: 1 },
@@ -554,7 +555,7 @@ fn typical(rng: &mut Rng, world: &World) -> Vec<Step> {
             Step::Guard { slot: slot(rng), wants_zero: true, reverts: true },
             call(Who::Coinbase, 1, false),
         ],
-        // Finds its slots by what others wrote.
+        // Finds slots by values that others wrote.
         _ => vec![
             mapping(Key::Slot(U256::ONE), Effect::More),
             Step::StoreWord { word: 0, slot: U256::ONE },

@@ -32,7 +32,7 @@ pub(crate) const FORKS: [SpecId; 15] = [
     SpecId::CANCUN,
     SpecId::PRAGUE,
     SpecId::OSAKA,
-    // Forks with CREATE2 in which contracts still destroy themselves, listed again.
+    // Forks with CREATE2 in which contracts still destroy themselves. They are listed again.
     SpecId::ISTANBUL,
     SpecId::BERLIN,
     SpecId::LONDON,
@@ -226,7 +226,7 @@ fn gas_limit(rng: &mut Rng, world: &World, env: &TxEnv) -> u64 {
 
 /// Gas that a transaction uses before its program runs, at the prices of most forks.
 pub(crate) fn gas_before(env: &TxEnv) -> u64 {
-    let count = |items: usize| u64::try_from(items).expect("few");
+    let count = |items: usize| u64::try_from(items).expect("fits 64 bits");
     let zeros = env.data.iter().filter(|byte| **byte == 0).count();
     let (data, lists) = (env.data.len(), &env.access_list.0);
     let slots: usize = lists.iter().map(|item| item.storage_keys.len()).sum();
@@ -246,7 +246,7 @@ fn value(rng: &mut Rng) -> U256 {
         0 => 0,
         1 => rng.between(1, 4),
         2 => rng.between(1, 3_000_000),
-        // So much that a rich sender can afford it once.
+        // An amount that a rich sender can afford once.
         3 => FUNDS / 2 + rng.between(0, FUNDS / 2),
         _ => FUNDS * 100,
     })
@@ -311,7 +311,7 @@ fn authorization(rng: &mut Rng, world: &World, sender: Address) -> SignedOrRecov
         1 => Address::ZERO,
         _ => world.anybody(rng),
     };
-    // The sender's own nonce is already bumped by then.
+    // The sender's own nonce is bumped before the authorization is processed.
     let next = world.nonce_of(&authority) + u64::from(authority == sender);
     let nonce = if rng.percent(80) { next } else { rng.between(0, next + 2) };
     let chain_id = U256::from(rng.pick(&[0, 0, CHAIN_ID, CHAIN_ID, 1]));
@@ -323,7 +323,7 @@ fn authorization(rng: &mut Rng, world: &World, sender: Address) -> SignedOrRecov
     Either::Right(RecoveredAuthorization::new_unchecked(inner, authority))
 }
 
-/// Counts the nonces that a transaction's delegations use, as far as can be told.
+/// Counts the nonces that a transaction's delegations use, as far as they can be predicted.
 pub(crate) fn with_delegations(world: &mut World, tx: &Tx) {
     for authorization in &tx.env.authorization_list {
         let Either::Right(authorization) = authorization else { continue };

@@ -40,15 +40,16 @@ pub(crate) struct World {
     heat: u64,
     /// Number of popular accounts.
     hot: usize,
-    /// How often, in percent, something unusual happens. All else is between unrelated accounts.
+    /// How often, in percent, something unusual happens. All other transactions are between
+    /// unrelated accounts.
     pub(crate) oddity: u64,
     /// Usual gas limit of transactions.
     pub(crate) gas_limit: u64,
-    /// Contracts that create children with CREATE2, and which.
+    /// Contracts that create children with CREATE2, each with the index of its child.
     pub(crate) factories: Vec<(usize, usize)>,
     /// Addresses at which transactions create contracts.
     pub(crate) created: Vec<Address>,
-    /// The senders' next nonces, as far as can be told beforehand.
+    /// The senders' next nonces, as far as they can be predicted.
     pub(crate) nonces: BTreeMap<Address, u64>,
 }
 
@@ -167,7 +168,7 @@ impl World {
         }
     }
 
-    /// The next nonce of a sender, as far as can be told.
+    /// The next nonce of a sender, as far as it can be predicted.
     pub(crate) fn nonce_of(&self, address: &Address) -> u64 {
         self.nonces.get(address).copied().unwrap_or_default()
     }

@@ -9,10 +9,10 @@ use core::{
 
 use alloy_primitives::map::DefaultHashBuilder;
 
-/// Positions by key, in an open-addressing hash table. A word holds a tag, which is a part of the
-/// key's hash, and a position. With eight bytes per word the table stays in the cache where keys
-/// would not, and one word mostly shows that a key is missing. The caller compares the full key of
-/// each candidate.
+/// Positions by key, in an open-addressing hash table. A word holds a position and a tag, which is
+/// a part of the key's hash. At eight bytes per word the table fits the cache when the keys would
+/// not, and one word is usually enough to see that a key is missing. The caller compares the full
+/// key of each candidate.
 pub(in crate::block_state) struct KeyIndex<K> {
     words: Vec<u64>,
     len: usize,
@@ -43,7 +43,7 @@ const WORDS_MIN: usize = 64;
 const SLACK_MAX: usize = 32;
 
 impl<K: Hash> KeyIndex<K> {
-    /// The position of a key. `is_key` tells whether the item at a position has it.
+    /// The position of a key. `is_key` returns whether the item at a position has this key.
     #[inline]
     pub(in crate::block_state) fn find(
         &self,
@@ -109,7 +109,7 @@ impl<K: Hash> KeyIndex<K> {
         split(self.hasher.hash_one(key)).0
     }
 
-    /// Where the search for a tag begins.
+    /// The place where the search for a tag begins.
     #[inline]
     fn home(&self, tag: u32) -> usize {
         let place = (u64::from(tag) * self.words.len() as u64) >> 32;
@@ -141,7 +141,7 @@ mod tests {
         for round in 0..3_u64 {
             let mut model = HashMap::new();
             // The last round is small after a large one.
-            for seed in 0..[10_000, 20_000, 5][usize::try_from(round).expect("small")] {
+            for seed in 0..[10_000, 20_000, 5][usize::try_from(round).expect("fits usize")] {
                 let key = (seed * 7 + round) % 6_000;
                 let found = index.find(&key, |place| keys[place] == key);
                 assert_eq!(found, model.get(&key).copied(), "key {key}");

@@ -1,8 +1,9 @@
 //! Positions in a list by key.
 //!
 //! The node uses a hash table with a secret random seed, which is fast for any keys. The proof
-//! program cannot have a secret: its user knows every hash it will compute, and could choose
-//! colliding keys until one access costs as much as all others together. It uses an ordered map.
+//! program cannot have a secret: an attacker knows every hash that it will compute, and could
+//! choose colliding keys until one access costs as much as all others together. It uses an ordered
+//! map.
 
 #[cfg(any(feature = "std", test))]
 mod hashed;

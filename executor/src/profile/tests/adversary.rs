@@ -1,4 +1,4 @@
-//! Arbitrary calls and arbitrary reports never break profiles or exceed a limit.
+//! Arbitrary calls and arbitrary reports never break profiles or exceed their limits.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 

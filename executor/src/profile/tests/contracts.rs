@@ -46,7 +46,11 @@ fn contract_that_turns_out_relevant_gets_a_variant() {
     // The recipient contract is notified.
     run.slot(token(1), U256::from(1), true);
     profiles.miss(call, has_code);
-    assert_eq!(slots(&profiles, call), None, "what others do says nothing of it");
+    assert_eq!(
+        slots(&profiles, call),
+        None,
+        "other contracts' runs do not predict this contract's"
+    );
     for _ in 0..LEARNING_RUNS {
         assert!(profiles.should_learn(call, has_code));
         teach(&mut profiles, call, &run);
@@ -60,7 +64,7 @@ fn contract_that_turns_out_relevant_gets_a_variant() {
     assert_eq!(
         slots(&profiles, call),
         Some(balances(&[person(1), person(2)])),
-        "no miss of theirs"
+        "other contracts' forecasts do not change"
     );
 }
 

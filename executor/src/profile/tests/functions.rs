@@ -15,7 +15,7 @@ fn token_transfer_is_predicted_after_two_runs() {
     let call = Call { caller: CAROL, to: TOKEN, data: &data };
     assert_eq!(slots(&profiles, call), None);
     teach_transfer(&mut profiles, ALICE, BOB);
-    assert_eq!(slots(&profiles, call), None, "one run may be chance");
+    assert_eq!(slots(&profiles, call), None, "one run is not enough");
     teach_transfer(&mut profiles, BOB, CAROL);
 
     let mut out = Predictions::default();
@@ -134,7 +134,7 @@ fn position_first_mappings_are_followed() {
 #[test]
 fn coincidentally_constant_keys_still_depend_on_the_call() {
     let mut profiles = Profiles::default();
-    // All of them send to the same recipient, which is still a word of the calldata.
+    // All calls have the same recipient, which is still a word of the calldata.
     for from in [ALICE, BOB, CAROL, ALICE] {
         teach_transfer(&mut profiles, from, DAVE);
     }
@@ -160,7 +160,7 @@ fn paid_accounts_are_found_in_the_calldata() {
         assert_eq!(out.unknown, [0; 0]);
         out.accounts.into_iter().map(|(_, address, access)| (address, access)).collect::<Vec<_>>()
     };
-    // Callers who pay themselves prove nothing, because the caller's account is always written.
+    // A caller that pays itself proves nothing, because every run writes the caller's account.
     for caller in [ALICE, BOB] {
         let (data, run) = pay(caller, caller);
         teach(&mut profiles, Call { caller, to: TOKEN, data: &data }, &run);
@@ -191,7 +191,7 @@ fn hashes_of_a_large_batch_match_their_inputs() {
     let calls =
         calls.map(|(((from, _), (data, _)), tx)| (tx, Call { caller: *from, to: TOKEN, data }));
     let mut out = Predictions::default();
-    // In two parts, the second appended to the first.
+    // Predict in two parts, the second appended to the first.
     let calls: Vec<_> = calls.collect();
     profiles.predict(calls[..70].iter().copied(), |_| false, &mut out);
     profiles.predict(calls[70..].iter().copied(), |_| false, &mut out);
@@ -222,7 +222,7 @@ fn hash_is_shared_across_chunks() {
         teach(&mut profiles, call(seed), &run);
     }
     let mut out = Predictions::default();
-    // As many as are hashed at a time, and the last one again.
+    // As many inputs as one chunk hashes, and the last input again.
     let seeds = (1..=64).chain([64, 65]);
     profiles.predict((0..).zip(seeds.clone().map(call)), has_code, &mut out);
     let predicted = out.slots.iter().map(|(_, _, slot, _)| *slot);

@@ -1,4 +1,4 @@
-//! What is not predicted, or no longer.
+//! Accesses that are not predicted, or no longer predicted.
 
 use super::*;
 use crate::profile::{explain::TOUCHES_MAX, lessons::LEARNING_RUNS, variant::FORGIVE_AFTER_CALLS};
@@ -129,7 +129,7 @@ fn writes_take_precedence_over_reads() {
         (0..40).for_each(|slot| run.slot(POOL, U256::from(slot), slot >= 20));
         teach(&mut profiles, CALL, &run);
     }
-    let slots = slots(&profiles, CALL).expect("all that is written is followed");
+    let slots = slots(&profiles, CALL).expect("all writes are predicted");
     let written = slots.iter().filter(|(.., access)| *access == Access::Write).count();
     assert_eq!((slots.len(), written), (crate::profile::lessons::RULES_MAX, 20));
 }
@@ -147,7 +147,11 @@ fn miss_restarts_learning() {
     };
     teach_slot(&mut profiles, 1);
     teach_slot(&mut profiles, 2);
-    assert_eq!(slots(&profiles, call), Some(written(POOL, &[U256::from(1)])), "it has settled");
+    assert_eq!(
+        slots(&profiles, call),
+        Some(written(POOL, &[U256::from(1)])),
+        "the forecast is final"
+    );
     profiles.miss(call, has_code);
     assert!(profiles.should_learn(call, has_code));
     assert_eq!(slots(&profiles, call), None);
@@ -171,7 +175,7 @@ fn only_frequent_misses_make_a_function_unpredictable() {
                 assert!(slots(&profiles, CALL).is_some());
             }
             profiles.miss(CALL, has_code);
-            // The rest of a batch with the same prediction.
+            // The rest of a batch with the same prediction also misses.
             profiles.miss(CALL, has_code);
             profiles.miss(CALL, has_code);
             relearn(&mut profiles);

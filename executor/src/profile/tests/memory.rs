@@ -55,7 +55,7 @@ fn each_path_of_a_router_is_a_variant() {
     let [there, back, other] = [[1, 2], [2, 1], [1, 3]].map(|path| path.map(token));
     for path in [there, back] {
         for seed in 1..=4 {
-            // Mostly callers swap for themselves.
+            // Most callers swap for themselves.
             let to = if seed == 3 { person(9) } else { person(seed) };
             teach_swap(&mut profiles, person(seed), to, path);
         }

@@ -1,4 +1,4 @@
-//! Contracts as profiles see them: their accesses and hashes.
+//! Example contracts for profiles: their accesses and hashes.
 
 mod adversary;
 mod contracts;
@@ -53,7 +53,7 @@ fn slot_of(key: [u8; WORD_BYTES], position: U256) -> U256 {
     keccak256(KeyFirst.input(&key, position)).into()
 }
 
-/// What a run does, recorded step by step.
+/// A run, recorded step by step.
 #[derive(Debug, Default)]
 struct Run {
     touches: Vec<Touch>,
@@ -61,7 +61,7 @@ struct Run {
 }
 
 impl Run {
-    /// A run that starts by accessing the caller's account and the callee's, as all do.
+    /// A run that starts by accessing the accounts of caller and callee, as all runs do.
     fn of(call: Call<'_>) -> Self {
         let mut run = Self::default();
         run.account(call.caller, true);
