@@ -75,7 +75,7 @@ fn recent_states_equal_earlier_reads() {
     assert_eq!(snapshots[12].count, U256::from(11));
     assert_eq!(chain.oldest_state(), BLOCKS - KEPT);
     for (number, was) in (0..).zip(&snapshots).skip(4) {
-        let state = chain.state_at(number).expect("kept");
+        let state = chain.state_at(number).expect("the state is kept");
         assert_eq!(chain.head_at(number), Some(&was.head));
         assert_eq!(state.account(&RICH), was.rich, "block {number}");
         assert_eq!(state.storage(&counter, U256::ZERO), was.count, "block {number}");
@@ -88,7 +88,7 @@ fn recent_states_are_proven_against_their_headers() {
     for (number, was) in (0..).zip(&snapshots).skip(4) {
         let root = was.head.header.state_root;
         for address in [RICH, counter, Address::repeat_byte(0xdd)] {
-            let proof = chain.proof_at(number, &address, &[U256::ZERO]).expect("kept");
+            let proof = chain.proof_at(number, &address, &[U256::ZERO]).expect("the state is kept");
             let storage_root = proof.storage_root;
             let leaf = proof.account.map(|Account { nonce, balance, code_hash }| {
                 alloy_rlp::encode(TrieAccount { nonce, balance, storage_root, code_hash })
@@ -118,8 +118,8 @@ fn call_at_a_recent_block_uses_its_environment() {
             input: [1].into(),
             ..CallRequest::default()
         };
-        let head = chain.head_at(number).expect("kept");
-        let state = chain.state_at(number).expect("kept");
+        let head = chain.head_at(number).expect("the state is kept");
+        let state = chain.state_at(number).expect("the state is kept");
         let outcome = call(chain.config(), &head.header, state, &request).expect("valid");
         let CallOutcome::Success { output, .. } = outcome else { panic!("{outcome:?}") };
         let parent = snapshots[usize::try_from(number).expect("fits usize") - 1].head.hash();

@@ -332,7 +332,7 @@ fn precompile_gas_beyond_the_limit_runs_out_of_gas() {
     let runtime = hex!("5f355f52 6040 5f 60d5 5f 6009 5a fa 600101 5f55 00");
     let mut chain = dev();
     let contract = deploy(&mut chain, &runtime);
-    let max = u32::try_from(chain.config().precompile_gas_max).expect("fits");
+    let max = u32::try_from(chain.config().precompile_gas_max).expect("fits 32 bits");
     for (nonce, (rounds, expected)) in (1..).zip([(max, 2u64), (max + 1, 1)]) {
         let mut word = [0u8; 32];
         word[..4].copy_from_slice(&rounds.to_be_bytes());

@@ -347,12 +347,12 @@ async fn payloads_match_the_entries_commitments() {
     ]);
     let mut view = view_of(&l1);
     view.advance().await.expect("read");
-    let source = view.source(1).await.expect("served").expect("there");
+    let source = view.source(1).await.expect("served").expect("the entry exists");
     assert_eq!(source.as_data().data, [1; 9]);
-    let source = view.source(2).await.expect("served").expect("there");
+    let source = view.source(2).await.expect("served").expect("the entry exists");
     assert_eq!(source.as_data().data, &blobs[..]);
     assert_eq!(source.as_data().blob_hashes.len(), 2);
-    let source = view.source(3).await.expect("served").expect("there");
+    let source = view.source(3).await.expect("served").expect("the entry exists");
     assert!(source.as_data().data.is_empty());
     assert!(view.source(4).await.expect("served").is_none());
     l1.tamper(view.entries()[2].l1_transaction);

@@ -28,7 +28,7 @@ fn target() -> Address {
 /// Code that jumps to `then` if a condition holds.
 fn if_else(condition: &[u8], otherwise: &[u8], then: &[u8]) -> Vec<u8> {
     const JUMP_BYTES: usize = 3;
-    let to = u8::try_from(condition.len() + JUMP_BYTES + otherwise.len()).expect("short");
+    let to = u8::try_from(condition.len() + JUMP_BYTES + otherwise.len()).expect("fits 8 bits");
     let jump: [u8; JUMP_BYTES] = [0x60, to, 0x57];
     [condition, &jump, otherwise, &[0x5b], then].concat()
 }

@@ -354,7 +354,7 @@ impl Assembler {
         if salted {
             self.push(0);
         }
-        self.push(u8::try_from(child.len()).expect("short"));
+        self.push(u8::try_from(child.len()).expect("fits 8 bits"));
         self.push(0);
         self.push(value);
         self.ops([if salted { 0xf5 } else { 0xf0 }, 0x50]);

@@ -80,9 +80,9 @@ mod tests {
             raw: Default::default(),
         };
         let purpose = Purpose::TimeOut { game: 3 };
-        let read = recorded(record(&purpose.to_text())).expect("known");
+        let read = recorded(record(&purpose.to_text())).expect("known purpose");
         assert_eq!(read.purpose, Some(purpose));
-        assert_eq!(recorded(record(CANCELLATION)).expect("known").purpose, None);
+        assert_eq!(recorded(record(CANCELLATION)).expect("known purpose").purpose, None);
         assert!(recorded(record("{}")).is_none());
     }
 }

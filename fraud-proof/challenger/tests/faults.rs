@@ -1,4 +1,4 @@
-//! A challenger whose parallel engine is wrong. `turnpike_executor::faults` injects the fault.
+//! A challenger with a faulty parallel engine. `turnpike_executor::faults` injects the fault.
 
 #[path = "games/derived.rs"]
 #[allow(dead_code)] // shared by several tests
@@ -55,7 +55,7 @@ fn post(rollup: &mut Rollup, entry: u64) {
 }
 
 fn in_lanes() -> EngineConfig {
-    let workers = NonZeroUsize::new(3).expect("some");
+    let workers = NonZeroUsize::new(3).expect("not zero");
     EngineConfig { mode: Mode::Parallel, workers, grain: Grain::FINEST }
 }
 
@@ -81,7 +81,10 @@ async fn parallel_engine_fault_never_challenges_a_right_output() {
     let all = |derived: &Derived| -> Vec<_> {
         (0..derived.verifier.next_entry()).map(|entry| derived_at(derived, entry)).collect()
     };
-    assert!((1..=3).all(|entry| all(&derived)[entry] != right[entry]), "nothing ran in lanes");
+    assert!(
+        (1..=3).all(|entry| all(&derived)[entry] != right[entry]),
+        "the fault did not change every output"
+    );
 
     // Another proposer's output is right.
     derived.propose(0, 3, None);
@@ -93,7 +96,7 @@ async fn parallel_engine_fault_never_challenges_a_right_output() {
     while derived.feed() {}
     assert_eq!(derived.judge(1), Verdict::Ok);
     assert_eq!(all(&derived), right[..=3]);
-    let fault = derived.verifier.engine_fault().expect("found");
+    let fault = derived.verifier.engine_fault().expect("the fault is found");
     assert_eq!((fault.entry, fault.sequential), (1, right[1].0.hash()));
     assert_ne!(fault.parallel, fault.sequential);
 
@@ -110,14 +113,14 @@ async fn disagreeing_block_is_never_played() {
     let mut derived = Derived::with_engine(posted(1), in_lanes());
     let _injected = inject(Fault::OverlayForgotten);
     derived.derive().await;
-    let wrong = derived.verifier.entry(1).expect("derived").output.hash();
+    let wrong = derived.verifier.entry(1).expect("the entry is derived").output.hash();
     let output = derived.propose(0, 1, Some(7));
     let statement = derived.statement(1, 0);
     assert_eq!(statement.output_root, wrong);
     let mut traces = TraceCache::default();
     let mut truth = HonestClaims::new(&derived.verifier, &mut traces);
     let Err(ClaimError::Disagreement(disagreement)) = truth.prepare(&statement) else {
-        panic!("there is a disagreement")
+        panic!("expected a disagreement")
     };
     assert_eq!(disagreement.node, wrong);
     let program = right[1].0.hash().to_string();

@@ -16,7 +16,7 @@ use turnpike_challenger::{Evidence, FirstBlock, Peer, StateKey, compare_with_pee
 use turnpike_executor::BlockOutcome;
 use turnpike_state::FlatState;
 
-/// The chain that a peer serves. Like the sequencer, the peer has the newest state only.
+/// The chain that a peer serves. Like the sequencer, the peer serves the newest state only.
 struct Served {
     blocks: Vec<BlockOutcome>,
     state: FlatState,
@@ -63,11 +63,11 @@ impl Served {
     }
 
     fn serve(self) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let listener = TcpListener::bind("127.0.0.1:0").expect("free port");
+        let url = format!("http://{}", listener.local_addr().expect("bound address"));
         thread::spawn(move || {
             for stream in listener.incoming() {
-                self.respond(stream.expect("a connection"));
+                self.respond(stream.expect("the client connects"));
             }
         });
         url
@@ -76,17 +76,17 @@ impl Served {
     fn respond(&self, mut stream: TcpStream) {
         let mut reader = BufReader::new(&stream);
         let (mut line, mut length) = (String::new(), 0);
-        while reader.read_line(&mut line).expect("a line") > 2 {
+        while reader.read_line(&mut line).expect("the request has a header line") > 2 {
             let lower = line.to_lowercase();
             if let Some(value) = lower.strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a length");
+                length = value.trim().parse().expect("valid content length");
             }
             line.clear();
         }
         let mut body = vec![0; length];
-        reader.read_exact(&mut body).expect("a body");
-        let request: Value = serde_json::from_slice(&body).expect("JSON");
-        let method = request["method"].as_str().expect("a method");
+        reader.read_exact(&mut body).expect("the request has a body");
+        let request: Value = serde_json::from_slice(&body).expect("the body is JSON");
+        let method = request["method"].as_str().expect("the request has a method");
         let mut answer = json!({ "jsonrpc": "2.0", "id": request["id"] });
         match self.answer(method, &request["params"]) {
             Some(result) => answer["result"] = result,
@@ -94,7 +94,8 @@ impl Served {
         }
         let answer = answer.to_string();
         let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
-        write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{answer}", answer.len()).expect("sent");
+        write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{answer}", answer.len())
+            .expect("the response is sent");
     }
 }
 
@@ -110,7 +111,7 @@ fn liar() -> Rollup {
 fn serve(rollup: &Rollup) -> Peer {
     let state = rollup.sequencer.state().flat().clone();
     let url = Served { blocks: rollup.blocks.clone(), state }.serve();
-    Peer::new(&url).expect("a URL")
+    Peer::new(&url).expect("valid URL")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,9 +120,9 @@ async fn peer_names_transaction_and_account() {
     let mut lie = rollup.divergence(2);
     compare_with_peer(&serve(&rollup), &rollup.verifier, &mut lie).await;
     assert_eq!(lie.first_block, FirstBlock::Exact { block: 3, evidence: Evidence::Peer });
-    let findings = lie.findings.as_ref().expect("asked");
+    let findings = lie.findings.as_ref().expect("the peer was queried");
     assert_eq!(findings.gap, None);
-    let first = findings.first_transaction.as_ref().expect("found");
+    let first = findings.first_transaction.as_ref().expect("a transaction was found");
     assert_eq!((first.hash, first.index), (Some(transfer(2).hash()), 0));
     assert_eq!(first.receipt, None);
     assert_eq!((findings.state_block, findings.is_exact), (Some(4), true));
@@ -141,7 +142,7 @@ async fn peer_ahead_is_compared_if_later_blocks_are_quiet() {
     let mut lie = rollup.divergence(2);
     rollup.block(0);
     compare_with_peer(&serve(&rollup), &rollup.verifier, &mut lie).await;
-    let findings = lie.findings.clone().expect("asked");
+    let findings = lie.findings.clone().expect("the peer was queried");
     assert_eq!((findings.gap, findings.state_block), (None, Some(5)));
     assert_eq!(findings.state.len(), 1);
     assert_eq!(findings.state[0].key, StateKey { address: ALICE, slot: None });
@@ -149,9 +150,9 @@ async fn peer_ahead_is_compared_if_later_blocks_are_quiet() {
 
     rollup.block(1);
     compare_with_peer(&serve(&rollup), &rollup.verifier, &mut lie).await;
-    let findings = lie.findings.clone().expect("asked");
+    let findings = lie.findings.clone().expect("the peer was queried");
     assert_eq!((findings.is_exact, findings.first_transaction), (false, None));
-    assert!(findings.gap.expect("a gap").contains("after block 6 only"));
+    assert!(findings.gap.expect("the comparison has a gap").contains("after block 6 only"));
     assert!(lie.to_string().contains("(as of block 6, not derived yet)"), "{lie}");
 }
 
@@ -162,10 +163,10 @@ async fn wrong_receipt_is_named() {
     let mut blocks = rollup.blocks.clone();
     Arc::make_mut(&mut blocks[2].transactions[1]).receipt.gas_used += 1;
     let state = rollup.sequencer.state().flat().clone();
-    let peer = Peer::new(&Served { blocks, state }.serve()).expect("a URL");
+    let peer = Peer::new(&Served { blocks, state }.serve()).expect("valid URL");
     compare_with_peer(&peer, &rollup.verifier, &mut lie).await;
-    let findings = lie.findings.expect("asked");
-    let first = findings.first_transaction.expect("found");
+    let findings = lie.findings.expect("the peer was queried");
+    let first = findings.first_transaction.expect("a transaction was found");
     assert_eq!((first.hash, first.index), (Some(transfer(3).hash()), 1));
     assert_eq!(first.receipt.map(|receipt| receipt.field), Some("gasUsed"));
 }
@@ -177,17 +178,18 @@ async fn unreachable_or_foreign_peer_adds_a_reason_only() {
     let before = lie.first_block;
     compare_with_peer(&serve(&Rollup::new(None)), &rollup.verifier, &mut lie).await;
     assert_eq!(lie.first_block, before);
-    let gap = lie.findings.clone().and_then(|findings| findings.gap).expect("a gap");
+    let gap =
+        lie.findings.clone().and_then(|findings| findings.gap).expect("the comparison has a gap");
     assert!(gap.contains("refuses eth_getBlockByNumber"), "{gap}");
-    let nobody = Peer::new("http://127.0.0.1:1/secret").expect("a URL");
+    let nobody = Peer::new("http://127.0.0.1:1/secret").expect("valid URL");
     compare_with_peer(&nobody, &rollup.verifier, &mut lie).await;
-    let gap = lie.findings.and_then(|findings| findings.gap).expect("a gap");
+    let gap = lie.findings.and_then(|findings| findings.gap).expect("the comparison has a gap");
     assert!(gap.contains("unreachable") && !gap.contains("secret"), "{gap}");
     let mut honest = Rollup::new(None);
     honest.post(&[1]);
     honest.post(&[1, 2, 0]);
     let mut lie = rollup.divergence(2);
     compare_with_peer(&serve(&honest), &rollup.verifier, &mut lie).await;
-    let gap = lie.findings.and_then(|findings| findings.gap).expect("a gap");
+    let gap = lie.findings.and_then(|findings| findings.gap).expect("the comparison has a gap");
     assert_eq!(gap, "the peer does not serve the claimed chain");
 }

@@ -1,4 +1,4 @@
-//! The verifier on hand-made inbox entries: right outputs pass, and wrong parts are named.
+//! The verifier on hand-made inbox entries. Right outputs pass, and wrong fields are named.
 
 mod fixture;
 
@@ -12,7 +12,7 @@ use turnpike_protocol::{BlockInput, Deposit, Entry, Header, Origin, SourceHash};
 
 /// Replaces an output's header and block hash.
 fn reheader(output: &mut ProposedOutput, change: impl FnOnce(&mut Header)) {
-    let mut header: Header = alloy_rlp::decode_exact(&output.header).expect("a header");
+    let mut header: Header = alloy_rlp::decode_exact(&output.header).expect("valid header");
     change(&mut header);
     output.header = alloy_rlp::encode(&header).into();
     output.output.block_hash = keccak256(&output.header);
@@ -69,10 +69,10 @@ fn wrong_state_is_found_in_its_block() {
     assert_eq!(parts(&lie), ["stateRoot", "blockHash", "header.stateRoot"]);
     assert!(lie.state_only);
     assert!(lie.touched.contains(&ALICE) && lie.touched.contains(&BOB));
-    let noted = rollup.verifier.first_divergence().expect("noted");
+    let noted = rollup.verifier.first_divergence().expect("the divergence is recorded");
     assert_eq!((noted.entry, noted.block), (2, 3));
 
-    // Outputs on the wrong one diverge at the same block.
+    // Outputs on the wrong output diverge at the same block.
     let child = rollup.divergence(3);
     assert_eq!((child.true_block, child.derived_block), (1, 5));
     assert_eq!(child.first_block, exact(3, Evidence::Batch));
@@ -84,7 +84,7 @@ fn first_transaction_changing_an_account_is_found() {
     let mut rollup = Rollup::new(Some(1));
     rollup.post(&[3]);
     rollup.post(&[1]);
-    let replay = rollup.verifier.replay(1).expect("kept");
+    let replay = rollup.verifier.replay(1).expect("the entry is kept");
     let key = |address| StateKey { address, slot: None };
     let change = replay.first_change(&[key(BOB)]).expect("runs").expect("changed");
     // The attributes transaction comes first.
@@ -112,7 +112,7 @@ fn proposers_own_fault_gives_a_block_range() {
     let lie = rollup.divergence(2);
     assert_eq!(lie.first_block, FirstBlock::Range { first: 2, last: 3 });
     assert!(lie.state_only && lie.touched.is_empty());
-    // A right output on a wrong one is right.
+    // A right output on a wrong output counts as right.
     assert_eq!(rollup.judge(3), Verdict::Ok);
     rollup.post(&[1]);
     reheader(rollup.propose(4), |header| header.state_root = B256::repeat_byte(9));
@@ -170,19 +170,19 @@ fn forced_entry_derives_its_deposits() {
         opaque_data: opaque.into(),
     };
     let posted = Entry { deposit_count: 1, ..entry(1, None) };
-    rollup.feed(&posted, 0, &[], std::slice::from_ref(&deposit)).expect("an entry");
-    // The sequencer's result for the same entry.
+    rollup.feed(&posted, 0, &[], std::slice::from_ref(&deposit)).expect("the entry derives");
+    // Execute the sequencer's block of the same entry.
     let origin = Origin::from(&entry(0, None));
     let parent = rollup.sequencer.head().parent;
     let config = rollup.sequencer.config();
     let mut input =
-        BlockInput::new(config, parent, origin, posted.l1_time, &[], vec![]).expect("valid");
+        BlockInput::new(config, parent, origin, posted.l1_time, &[], vec![]).expect("valid block");
     let source = SourceHash::Queue { index: 0 };
-    input.deposits.push(deposit.to_transaction(source).expect("valid"));
+    input.deposits.push(deposit.to_transaction(source).expect("valid deposit"));
     rollup.sequencer.execute(&input).expect("full state");
     rollup.propose(1);
     assert_eq!(rollup.judge(1), Verdict::Ok);
-    let state = rollup.verifier.state_after(1).expect("newest");
+    let state = rollup.verifier.state_after(1).expect("entry 1 is the newest");
     assert_eq!(state.account(&BOB).map(|it| it.balance), Some(U256::from(ETHER)));
     assert_eq!(rollup.verifier.entry(1).and_then(|it| it.fault.clone()), None);
 }
@@ -191,7 +191,7 @@ fn forced_entry_derives_its_deposits() {
 fn invalid_batch_derives_one_block() {
     let mut rollup = Rollup::new(None);
     rollup.post_data(b"garbage");
-    let derived = rollup.verifier.entry(1).expect("derived");
+    let derived = rollup.verifier.entry(1).expect("the entry is derived");
     assert!(derived.fault.is_some());
     assert_eq!((derived.last_block, rollup.verifier.head()), (1, 1));
     assert_eq!(derived.header.timestamp, entry(1, None).l1_time);
@@ -235,7 +235,7 @@ fn what_l1_has_dropped_is_forgotten() {
     assert!(rollup.verifier.block(3).is_none() && rollup.verifier.replay(3).is_none());
     assert_eq!([rollup.judge(1), rollup.judge(2)], [Verdict::Ok, Verdict::Unknown]);
 
-    // L1 holds an honest entry instead.
+    // L1 now has an honest entry in its place.
     assert!(rollup.sequencer.rewind(2));
     (rollup.nonce, rollup.lie_in) = (2, None);
     rollup.outputs.truncate(2);
@@ -243,7 +243,7 @@ fn what_l1_has_dropped_is_forgotten() {
     rollup.propose(2);
     assert_eq!([rollup.judge(1), rollup.judge(2)], [Verdict::Ok, Verdict::Ok]);
     assert_eq!(rollup.verifier.head(), 4);
-    let replay = rollup.verifier.replay(3).expect("kept");
+    let replay = rollup.verifier.replay(3).expect("the entry is kept");
     assert_eq!(replay.transactions().expect("runs").len(), 2);
 }
 

@@ -1,4 +1,4 @@
-//! Which actions a player can take, case by case.
+//! The actions that a player can take, case by case.
 
 use std::collections::BTreeSet;
 
@@ -65,31 +65,32 @@ impl Table {
     /// Mines a block with this event. Returns its timestamp.
     async fn mine(&mut self, event: L1Event) -> u64 {
         self.l1.mine(&[event]);
-        self.view.advance().await.expect("nothing moves").head.time
+        self.view.advance().await.expect("L1 is stable").head.time
     }
 
     async fn challenge(&mut self, challenger: Address) -> u64 {
         let outputs = self.view.outputs();
         let disputed = DisputedOutput::of(outputs, OUTPUT, self.config.entry_blocks_max);
-        let claims = claims_in(&disputed.expect("there").segment(), 7);
+        let claims = claims_in(&disputed.expect("the output exists").segment(), 7);
         self.mine(L1Event::Challenged { output: OUTPUT, challenger, claims }).await
     }
 
     fn answer(answered: &Bisection, seed: u8) -> BisectionAnswer {
-        let claims = claims_in(&answered.segment(0).expect("there"), seed);
+        let claims = claims_in(&answered.segment(0).expect("a bisection has segments"), seed);
         BisectionAnswer { segment: 0, claims, final_state: Bytes::new() }
     }
 
     async fn defend(&mut self, challenge: u64, defender: Address) -> u64 {
-        let opening = &self.view.disputes().challenge(challenge).expect("there").opening;
+        let opening =
+            &self.view.disputes().challenge(challenge).expect("the challenge exists").opening;
         let answer = Self::answer(&opening.bisection, 8);
         self.mine(L1Event::Defended { challenge, defender, answer }).await
     }
 
     async fn reply(&mut self, game: u64) -> u64 {
         let disputes = self.view.disputes();
-        let played = disputes.game(game).expect("there");
-        let challenge = disputes.challenge(played.challenge).expect("there");
+        let played = disputes.game(game).expect("the game exists");
+        let challenge = disputes.challenge(played.challenge).expect("the challenge exists");
         let answer = Self::answer(&played.newest(challenge).bisection, 9);
         self.mine(L1Event::Moved { game, answer }).await
     }
@@ -122,7 +123,7 @@ async fn wrong_output_is_challenged_while_its_window_is_open() {
     let last = proposed_at + 99;
     assert_eq!(table.actions(proposed_at), [(CHALLENGE, last)]);
     assert_eq!(table.actions(last - 1), [(CHALLENGE, last)]);
-    assert_eq!(table.actions(last), [], "the next block is too late");
+    assert_eq!(table.actions(last), [], "a challenge in the next block would be too late");
 }
 
 #[tokio::test]
@@ -184,7 +185,11 @@ async fn right_output_is_defended_once_per_challenge() {
     let later = table.challenge(OTHER).await;
     assert_eq!(table.actions(later), [(first, start + 60), (second, later + 60)]);
     table.defend(0, OTHER).await;
-    assert_eq!(table.actions(later).len(), 2, "another defender may lose on purpose");
+    assert_eq!(
+        table.actions(later).len(),
+        2,
+        "each challenge is defended, as another defender may lose on purpose"
+    );
     table.defend(0, OWN).await;
     assert_eq!(table.actions(later), [(second, later + 60)]);
     assert_eq!(table.actions(later + 59), [(second, later + 60)]);
@@ -205,7 +210,7 @@ async fn mover_moves_and_other_side_times_out() {
     table.challenge(OTHER).await;
     let now = table.defend(0, OWN).await;
     let time_out = Action::TimeOut { game: 0 };
-    // The challenger's clock is still full.
+    // The challenger's clock is full.
     assert_eq!(table.actions(now), []);
     assert_eq!(table.actions(now + 60), []);
     assert_eq!(table.actions(now + 61), [(time_out, NEVER)]);
@@ -214,9 +219,9 @@ async fn mover_moves_and_other_side_times_out() {
     let by = now + 48;
     assert_eq!(table.actions(now), [(Action::Move { game: 0 }, by)]);
     assert_eq!(table.actions(by - 1), [(Action::Move { game: 0 }, by)]);
-    assert_eq!(table.actions(by), [], "it is lost");
+    assert_eq!(table.actions(by), [], "the move would be too late");
     let now = table.reply(0).await;
-    assert_eq!(table.actions(now), [], "the other side's turn");
+    assert_eq!(table.actions(now), [], "the other side moves next");
 }
 
 #[tokio::test]

@@ -16,8 +16,8 @@ use turnpike_protocol::{BLOB_BYTES, LocalInputs, Preimage, Preimages};
 /// Maximum number of blocks per entry on the development chain.
 const BLOCKS_MAX: u64 = 1_024;
 
-/// Batches in calldata and blobs, with deposits; garbage; a forced entry. Returns how many blocks
-/// each entry has, entry 1 first.
+/// Posts batches in calldata and blobs, with deposits; invalid data; and a forced entry. Returns
+/// the number of blocks of each entry, from entry 1 on.
 fn post_something(rollup: &mut Rollup) -> Vec<u64> {
     rollup.deposit(2);
     let blocks = vec![rollup.block(40, 2, 1), rollup.block(41, 1, 1)];
@@ -32,15 +32,15 @@ fn post_something(rollup: &mut Rollup) -> Vec<u64> {
 
 /// Posts the remaining kinds of entries.
 fn post_oddities(rollup: &mut Rollup) -> Vec<u64> {
-    // Two chunks.
+    // The calldata has two chunks.
     rollup.l1.mine(&[garbage(noise(100_000))]);
     let data = vec![0x40; BLOB_BYTES].into();
     rollup.l1.mine(&[L1Event::Blobs { data, deposits: 0, origin: 2 }]);
-    // Two blobs.
+    // The data takes two blobs.
     let large = rollup.transaction(TxKind::Call(inbox::BOB), noise(131_000), 12_000_000);
     let block = inbox::Block { seconds: 200, deposits: 0, transactions: vec![large] };
     rollup.blobs(2, vec![block]);
-    // Timestamps before the chain's head.
+    // The timestamps are before the chain's head.
     let blocks = vec![rollup.block(100, 1, 0), rollup.block(150, 1, 0)];
     rollup.calldata(2, blocks);
     // Two entries in one L1 block.
@@ -65,7 +65,7 @@ async fn node_program_and_machine_agree_at_every_position() {
         for index in indexes {
             let statement = rollup.statement(entry, index).await;
             assert_eq!(statement.block.is_some(), index < blocks, "entry {entry}, block {index}");
-            let proof = Proof::run(PROGRAM, statement).expect("an ELF");
+            let proof = Proof::run(PROGRAM, statement).expect("valid ELF");
             assert!(proof.agrees(), "entry {entry}, block {index}:\n{}", ProofReport::from(&proof));
         }
     }
@@ -77,7 +77,7 @@ async fn every_part_of_the_witness_is_needed() {
     post_something(&mut rollup);
     for (entry, index) in [(1, 0), (2, 2), (4, 0)] {
         let statement = rollup.statement(entry, index).await;
-        let proof = Proof::run(PROGRAM, statement).expect("an ELF");
+        let proof = Proof::run(PROGRAM, statement).expect("valid ELF");
         let whole = proof.witness();
         assert!(whole.iter().len() > 10);
         for (key, _) in whole.iter() {
@@ -85,11 +85,11 @@ async fn every_part_of_the_witness_is_needed() {
             let others = whole.iter().filter(|(other, _)| *other != key);
             others.for_each(|(_, preimage)| part.add(preimage.clone()));
             let native = run_native(&part);
-            // Precompile outputs are computed again.
+            // The native program computes precompile outputs itself.
             if !matches!(whole.get(key), Some(Preimage::Precompile { .. })) {
                 assert!(native.result.is_err(), "entry {entry}: natively without {key}");
             }
-            let run = run_machine(PROGRAM, &part).expect("an ELF");
+            let run = run_machine(PROGRAM, &part).expect("valid ELF");
             match run.result {
                 Err(MachineFault::Missing(missing)) => assert_eq!(missing.key, *key),
                 other => panic!("entry {entry}: without {key}: {other:?}"),
@@ -103,7 +103,7 @@ async fn local_inputs_change_the_result() {
     let mut rollup = Rollup::new();
     post_something(&mut rollup);
     let statement = rollup.statement(2, 0).await;
-    let proof = Proof::run(PROGRAM, statement).expect("an ELF");
+    let proof = Proof::run(PROGRAM, statement).expect("valid ELF");
     let right = proof.witness().local;
     let wrong = B256::repeat_byte(9);
     for local in [
@@ -116,10 +116,10 @@ async fn local_inputs_change_the_result() {
         witness.local = local;
         let native = run_native(&witness);
         assert_ne!(native.result, Ok(proof.statement.output_root), "{local:?}");
-        let machine = run_machine(PROGRAM, &native.read).expect("an ELF");
+        let machine = run_machine(PROGRAM, &native.read).expect("valid ELF");
         assert_ne!(machine.result, Ok(proof.statement.output_root), "{local:?}");
     }
-    // Past the entry's last block the root stays the same, whatever the witness holds.
+    // Past the entry's last block the root stays the same, with any witness.
     let mut witness = proof.statement.witness;
     witness.local.block_index = 3;
     assert_eq!(run_native(&witness).result, Ok(right.output_root));
@@ -129,21 +129,21 @@ async fn local_inputs_change_the_result() {
 async fn block_number_gives_its_position() {
     let mut rollup = Rollup::new();
     let counts = post_something(&mut rollup);
-    rollup.node.advance().await.expect("L1 is there");
+    rollup.node.advance().await.expect("L1 answers");
     let mut number = 0;
     for (entry, blocks) in (1..).zip(counts) {
         for index in 0..blocks {
             number += 1;
-            let found = position_of(&mut rollup.node, number).await.expect("is on L1");
+            let found = position_of(&mut rollup.node, number).await.expect("the block is on L1");
             assert_eq!(found, BlockPosition { entry, index }, "block {number}");
         }
     }
     let newest = statement_at(&mut rollup.node, BlockPosition { entry: 4, index: 0 }).await;
-    assert_eq!(newest.expect("is on L1").block.map(|block| block.number), Some(number));
-    // Going back keeps the later entries.
+    assert_eq!(newest.expect("the block is on L1").block.map(|block| block.number), Some(number));
+    // A statement of an earlier block keeps the later entries.
     let back = statement_at(&mut rollup.node, BlockPosition { entry: 1, index: 1 }).await;
-    assert_eq!(back.expect("is on L1").block.map(|block| block.number), Some(2));
-    let found = position_of(&mut rollup.node, number).await.expect("is on L1");
+    assert_eq!(back.expect("the block is on L1").block.map(|block| block.number), Some(2));
+    let found = position_of(&mut rollup.node, number).await.expect("the block is on L1");
     assert_eq!(found, BlockPosition { entry: 4, index: 0 });
 }
 
@@ -153,7 +153,7 @@ async fn invalid_positions_are_refused_with_a_reason() {
     let block = rollup.block(40, 1, 0);
     rollup.calldata(0, vec![block]);
     let node = &mut rollup.node;
-    node.advance().await.expect("L1 is there");
+    node.advance().await.expect("L1 answers");
     let text = |error: ProveError| error.to_string();
     let zero = text(position_of(node, 0).await.expect_err("genesis"));
     assert_eq!(zero, "block 0 is the genesis block: no inbox entry derives it");

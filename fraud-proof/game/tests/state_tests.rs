@@ -1,9 +1,9 @@
-//! Ethereum's state tests as chains: the node, the program natively and the program in the machine
-//! come to the same output root. Of the public tests a sample, picked by hashes of their names; all
-//! of them with `TURNPIKE_LONG=1`.
+//! Ethereum's state tests as chains. The node, the native program and the program in the machine
+//! must compute the same output root. By default a sample of the public tests runs, selected by
+//! hashes of their names. `TURNPIKE_LONG=1` runs all of them.
 //!
-//! `$TURNPIKE_TEST_DATA` is searched for them. Without it the shipped ones are all, and a notice
-//! says so.
+//! The public tests are read from `$TURNPIKE_TEST_DATA`. Without it only the shipped tests run, and
+//! a notice says so.
 
 use std::{
     env,
@@ -75,7 +75,7 @@ fn prove_all(root: &Path, every: u64) -> Result<(), Failed> {
     let workers = thread::available_parallelism()?.get();
     let (sender, receiver) = mpsc::sync_channel::<StateChain>(WAITING_MAX);
     let receiver = Mutex::new(receiver);
-    let next = || receiver.lock().expect("nobody panics with it").recv().ok();
+    let next = || receiver.lock().expect("no thread panics with the lock").recv().ok();
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
@@ -106,14 +106,14 @@ impl Tally {
             }
             Err(failure) => {
                 let failure = format!("{}: {failure}", chain.name);
-                self.failures.lock().expect("nobody panics with it").push(failure);
+                self.failures.lock().expect("no thread panics with the lock").push(failure);
             }
         }
     }
 
     fn verdict(self) -> Result<(), Failed> {
         let (ran, included) = (self.ran.into_inner(), self.included.into_inner());
-        let failures = self.failures.into_inner().expect("nobody panics with it");
+        let failures = self.failures.into_inner().expect("no thread panics with the lock");
         println!("{ran} state tests proven, the transaction is in the block in {included} of them");
         if !failures.is_empty() {
             return Err(

@@ -226,8 +226,11 @@ mod tests {
     #[test]
     fn parts_make_up_blocks() {
         let mut rows = Rows(BlockAssembler::new(4), 100);
-        assert_eq!(rows.push(part(4, true, b"a", false)).expect("fits"), None);
-        assert_eq!(rows.push(JournalEntry::Slice(SliceEntry::default())).expect("fits"), None);
+        assert_eq!(rows.push(part(4, true, b"a", false)).expect("the row fits"), None);
+        assert_eq!(
+            rows.push(JournalEntry::Slice(SliceEntry::default())).expect("the row fits"),
+            None
+        );
         assert_eq!(
             rows.0.open().map(|open| (open.rows.clone(), open.is_complete)),
             Some((100..101, false))
@@ -239,7 +242,7 @@ mod tests {
         assert_eq!(block.transactions.len(), 2);
         rows.push(part(5, true, b"c", false)).expect("executes while block 4 is sealed");
         assert!(matches!(rows.push(sealed(4)), Ok(Some(Assembled::Sealed(_)))));
-        rows.push(part(5, false, b"d", true)).expect("fits");
+        rows.push(part(5, false, b"d", true)).expect("the row fits");
         assert_eq!(rows.0.next_block(), 6);
     }
 
@@ -247,17 +250,17 @@ mod tests {
     fn blocks_after_a_reorg_replace_those_before() {
         let mut rows = Rows(BlockAssembler::new(4), 0);
         for entry in [part(4, true, b"a", true), sealed(4), part(5, true, b"b", true)] {
-            rows.push(entry).expect("fits");
+            rows.push(entry).expect("the row fits");
         }
-        rows.push(part(6, true, b"c", false)).expect("fits");
+        rows.push(part(6, true, b"c", false)).expect("the row fits");
         assert!(matches!(rows.push(reorg(5)), Ok(Some(Assembled::Reorg(_)))));
         assert_eq!(rows.0.open(), None);
         rows.reject(sealed(5));
-        rows.push(part(5, true, b"d", true)).expect("fits");
-        rows.push(sealed(5)).expect("fits");
+        rows.push(part(5, true, b"d", true)).expect("the row fits");
+        rows.push(sealed(5)).expect("the row fits");
         // The reorg begins before the block where the assembler started.
-        rows.push(reorg(2)).expect("fits");
-        rows.push(part(2, true, b"e", false)).expect("fits");
+        rows.push(reorg(2)).expect("the row fits");
+        rows.push(part(2, true, b"e", false)).expect("the row fits");
     }
 
     #[test]
@@ -268,12 +271,12 @@ mod tests {
         rows.reject(sealed(4));
         rows.reject(reorg(5));
         rows.reject(reorg(0));
-        rows.push(part(4, true, b"a", false)).expect("fits");
+        rows.push(part(4, true, b"a", false)).expect("the row fits");
         rows.reject(part(4, true, b"opened twice", false));
         rows.reject(part(5, true, b"another", false));
         rows.reject(sealed(4));
-        rows.push(part(4, false, b"b", true)).expect("fits");
-        rows.push(sealed(4)).expect("fits");
+        rows.push(part(4, false, b"b", true)).expect("the row fits");
+        rows.push(sealed(4)).expect("the row fits");
         rows.reject(sealed(4));
         rows.1 += 1;
         rows.reject(part(5, true, b"after a gap", false));

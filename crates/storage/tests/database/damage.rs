@@ -35,7 +35,7 @@ pub(crate) async fn any_flipped_byte_is_detected(place: Place) {
     for column in ["payload", "checksum"] {
         let row =
             sqlx::query(AssertSqlSafe(format!("SELECT {column} FROM journal WHERE sequence = $1")))
-                .bind(i64::try_from(DAMAGED).expect("small"))
+                .bind(i64::try_from(DAMAGED).expect("fits 64 bits"))
                 .fetch_one(&mut raw)
                 .await
                 .expect("reads");

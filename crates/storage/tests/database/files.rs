@@ -40,7 +40,8 @@ type Damage = (fn(&mut Vec<u8>), &'static str);
 pub(crate) async fn torn_file_is_an_error(place: Place) {
     let database = open(&place).await;
     for number in 1..=100 {
-        append(&database, &input(number, &[&[u8::try_from(number).expect("small"); 500]])).await;
+        append(&database, &input(number, &[&[u8::try_from(number).expect("fits 8 bits"); 500]]))
+            .await;
     }
     database.close().await;
     drop(database);

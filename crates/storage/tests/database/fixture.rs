@@ -47,7 +47,7 @@ pub(crate) fn input(number: u64, transactions: &[&[u8]]) -> SealedInput {
             hint: Some(DepositHint { l1_block_hash: B256::repeat_byte(5), log_index: 6 }),
         }],
         transactions: transactions.iter().map(|raw| Bytes::copy_from_slice(raw)).collect(),
-        hash: B256::with_last_byte(u8::try_from(number).expect("small")),
+        hash: B256::with_last_byte(u8::try_from(number).expect("fits 8 bits")),
         state_root: B256::repeat_byte(9),
     }
 }

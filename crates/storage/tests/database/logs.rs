@@ -155,9 +155,12 @@ impl Model {
 pub(crate) async fn block_keys_find_what_a_scan_finds(place: Place) {
     let mut runner = TestRunner::deterministic();
     let mut given = || {
-        let steps = vec(step(), 4..12).new_tree(&mut runner).expect("some").current();
+        let steps = vec(step(), 4..12)
+            .new_tree(&mut runner)
+            .expect("the strategy generates a value")
+            .current();
         let queries = vec((any::<(u16, u16)>(), vec(vec(key(), 1..6), 0..4)), 8);
-        (steps, queries.new_tree(&mut runner).expect("some").current())
+        (steps, queries.new_tree(&mut runner).expect("the strategy generates a value").current())
     };
     let mut rows_seen = 0;
     for _ in 0..CHAINS {
@@ -172,7 +175,8 @@ pub(crate) async fn block_keys_find_what_a_scan_finds(place: Place) {
                 model.check(0, newest, sets.clone()).await;
             }
             for number in [0, 255, 256, newest / 2, newest] {
-                let Some(logs) = model.blocks.get(usize::try_from(number).expect("small")) else {
+                let Some(logs) = model.blocks.get(usize::try_from(number).expect("fits usize"))
+                else {
                     continue;
                 };
                 let keys = BlockKeys::of(logs);

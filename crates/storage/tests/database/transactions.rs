@@ -73,7 +73,8 @@ async fn check(database: &Database, chain: &[Vec<B256>], seen: &BTreeSet<B256>) 
 pub(crate) async fn transaction_index_finds_what_a_map_finds(place: Place) {
     let mut database = open(&place).await;
     let mut runner = TestRunner::deterministic();
-    let steps = vec(step(), STEPS).new_tree(&mut runner).expect("some").current();
+    let steps =
+        vec(step(), STEPS).new_tree(&mut runner).expect("the strategy generates a value").current();
     let (mut chain, mut seen, mut deepest) = (vec![Vec::new()], BTreeSet::new(), 0);
     for (version, step) in steps.into_iter().enumerate() {
         let (rewind, new) = match step {

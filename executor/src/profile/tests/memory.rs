@@ -117,7 +117,7 @@ fn used_variants_stay_within_the_limit() {
     let (data, _) = transfer(person(1), person(2));
     let popular = Call { caller: person(1), to: TOKEN, data: &data };
     for number in 0..3 * FUNCTIONS_MAX {
-        let data = u32::try_from(number).expect("few").to_be_bytes();
+        let data = u32::try_from(number).expect("fits 32 bits").to_be_bytes();
         let call = Call { caller: person(1), to: ROUTER, data: &data };
         teach(&mut profiles, call, &Run::of(call));
         assert!(profiles.counters().functions <= FUNCTIONS_MAX);
@@ -126,8 +126,8 @@ fn used_variants_stay_within_the_limit() {
     }
     let counters = profiles.counters();
     assert_eq!(counters.functions, FUNCTIONS_MAX);
-    assert_eq!(counters.evictions, u64::try_from(2 * FUNCTIONS_MAX + 1).expect("few"));
-    assert_eq!(counters.learned, u64::try_from(3 * FUNCTIONS_MAX + 4).expect("few"));
+    assert_eq!(counters.evictions, u64::try_from(2 * FUNCTIONS_MAX + 1).expect("fits 64 bits"));
+    assert_eq!(counters.learned, u64::try_from(3 * FUNCTIONS_MAX + 4).expect("fits 64 bits"));
 }
 
 #[test]

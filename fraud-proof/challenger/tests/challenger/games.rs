@@ -1,4 +1,4 @@
-//! Whole disputes that the challenger plays.
+//! The challenger plays whole disputes.
 
 use alloy_primitives::{B256, U256};
 use turnpike_challenger::{Event, ProposeConfig, Verdict};
@@ -18,7 +18,7 @@ fn garbage(first: u64, last: u64, seed: u64) -> Vec<B256> {
 
 async fn disputed(world: &TestRollup, index: u64) -> DisputedOutput {
     let blocks = world.genesis.config.entry_blocks_max;
-    DisputedOutput::of(world.view().await.outputs(), index, blocks).expect("there")
+    DisputedOutput::of(world.view().await.outputs(), index, blocks).expect("the output exists")
 }
 
 /// Another account challenges a right output with arbitrary claims.
@@ -45,7 +45,7 @@ async fn silent_proposer_loses_the_bond() {
     let rejected = |it: &Event| matches!(it, Event::OutputRejected { own: true, .. });
     world.play_until(&mut challenger, rejected).await;
     world.play_until(&mut challenger, |it| matches!(it, Event::BondWithdrawn { .. })).await;
-    let at = usize::try_from(wrong).expect("small");
+    let at = usize::try_from(wrong).expect("index fits usize");
     assert_eq!(world.output_at(at).await.status, OutputStatus::Rejected);
     assert_eq!(world.credit(own()).await, U256::ZERO);
     // The challenger wins half of the bond, minus gas, and has never paid more than one bond.
@@ -68,12 +68,12 @@ async fn abandoned_challenge_loses_by_the_clock() {
     let upheld = |it: &Event| matches!(it, Event::OutputUpheld { own: false, .. });
     world.play_until(&mut challenger, upheld).await;
     world.play_until(&mut challenger, |it| matches!(it, Event::BondWithdrawn { .. })).await;
-    let at = usize::try_from(right).expect("small");
+    let at = usize::try_from(right).expect("index fits usize");
     assert_eq!(world.output_at(at).await.status, OutputStatus::Proposed);
     let won = world.genesis.config.game_bond / U256::from(2);
     let gained = world.balance(own()).await - before;
     assert!(gained < won && gained > won * U256::from(9) / U256::from(10), "{gained}");
-    assert_eq!(world.view().await.disputes().games().len(), 1, "defended once");
+    assert_eq!(world.view().await.disputes().games().len(), 1, "the output is defended once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,12 +94,12 @@ async fn arbitrary_claims_lose_to_a_step_proof() {
         let view = world.view().await;
         let (challenge, game) = (&view.disputes().challenges()[0], &view.disputes().games()[0]);
         let newest = game.newest(challenge).bisection.clone();
-        let segment = newest.segment(0).expect("has one");
+        let segment = newest.segment(0).expect("a bisection has segments");
         let answer = if segment.length() > 1 {
             let claims = garbage(segment.first, segment.last, moves);
             BisectionAnswer { segment: 0, claims, final_state: Default::default() }
         } else {
-            assert_eq!(segment.phase, Phase::Blocks, "a single step was left to the other side");
+            assert_eq!(segment.phase, Phase::Blocks, "the other side may divide a single step");
             let last = State {
                 memory_root: B256::ZERO,
                 pc: 0,
@@ -108,7 +108,7 @@ async fn arbitrary_claims_lose_to_a_step_proof() {
                 step: 9,
             };
             let mut claims = garbage(0, turnpike_l1::MACHINE_STEPS, moves);
-            *claims.last_mut().expect("some") = last.hash();
+            *claims.last_mut().expect("a bisection has claims") = last.hash();
             BisectionAnswer { segment: 0, claims, final_state: last.encode().to_vec().into() }
         };
         world.send(1, world.calls().answer(0, &newest, &answer)).await;
@@ -144,10 +144,10 @@ async fn right_output_is_defended_after_confirmation() {
     grief(&world, right).await;
     let mut challenger = world.challenger().await;
     let waiting = async |world: &TestRollup| {
-        let account = world.sender(9).await.account().await.expect("answers");
+        let account = world.sender(9).await.account().await.expect("L1 answers");
         account.pending_nonce - account.nonce
     };
-    // The parallel engine has derived it, so the reference executor derives it again.
+    // The parallel engine derived the block, so the reference executor derives it again.
     world.step(&mut challenger).await;
     assert_eq!(waiting(&world).await, 0);
     world.step(&mut challenger).await;
@@ -167,8 +167,8 @@ async fn one_key_proposes_and_challenges() {
     world.play_until(&mut challenger, right).await;
     let (wrong, right) = (world.output_at(1).await, world.output_at(2).await);
     assert_eq!((wrong.status, right.status), (OutputStatus::Challenged, OutputStatus::Proposed));
-    assert_eq!((right.proposer, right.parent), (own(), 0), "not on what is wrong");
-    // Both own bonds and half of the other side's return to the same account.
+    assert_eq!((right.proposer, right.parent), (own(), 0), "the parent is not the wrong output");
+    // Both own bonds and half of the other side's bond return to the same account.
     world.wait(world.genesis.config.challenge_window).await;
     let rollup = world.genesis.l1.expect("deployed").rollup;
     let finished = |it: &Event| matches!(it, Event::BondWithdrawn { from, .. } if *from == rollup);
@@ -183,5 +183,5 @@ async fn one_key_proposes_and_challenges() {
     let won = world.genesis.config.proposer_bond / U256::from(2);
     let gained = world.balance(own()).await - before;
     assert!(gained < won && gained > won * U256::from(8) / U256::from(10), "{gained}");
-    assert_eq!(world.view().await.outputs().len(), 3, "proposed once");
+    assert_eq!(world.view().await.outputs().len(), 3, "the output is proposed once");
 }

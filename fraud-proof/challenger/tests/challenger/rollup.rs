@@ -40,8 +40,9 @@ pub(crate) struct TestRollup {
 
 /// One of anvil's accounts.
 pub(crate) fn account(index: u32) -> PrivateKeySigner {
-    let (_, key) = KEYS.into_iter().find(|(known, _)| *known == index).expect("one that is used");
-    PrivateKeySigner::from_bytes(&key).expect("a key")
+    let (_, key) =
+        KEYS.into_iter().find(|(known, _)| *known == index).expect("the index is one of `KEYS`");
+    PrivateKeySigner::from_bytes(&key).expect("valid key")
 }
 
 pub(crate) fn challenger() -> PrivateKeySigner {
@@ -57,7 +58,7 @@ fn genesis_output(genesis: &Genesis) -> OutputRoot {
 }
 
 impl TestRollup {
-    /// A rollup with one entry, whose batch is garbage.
+    /// A rollup with one entry, whose batch is invalid.
     pub(crate) async fn new() -> Self {
         Self::with(|_| ()).await
     }
@@ -75,7 +76,7 @@ impl TestRollup {
         anvil.disable_automine().await;
         // The test controls time as well.
         anvil.request("anvil_setBlockTimestampInterval", json!([1])).await;
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("temporary directory");
         let fees = FeePolicy { bump_blocks: 2, urgent_blocks: 2, ..FeePolicy::default() };
         let world = Self { anvil, genesis, fees, propose: None, events: Vec::new(), folder };
         world.post().await;
@@ -101,10 +102,10 @@ impl TestRollup {
         view
     }
 
-    /// Posts an entry whose batch is garbage.
+    /// Posts an entry whose batch is invalid.
     pub(crate) async fn post(&self) {
         let view = self.view().await;
-        let last = view.entries().last().expect("entry 0");
+        let last = view.entries().last().expect("L1 has entry 0");
         let append = Append {
             previous_acc: last.acc,
             deposit_count: last.entry.deposit_count,
@@ -116,15 +117,15 @@ impl TestRollup {
         let sender = self.sender(7).await;
         let call = append.call().expect("calldata");
         let call = call.to(self.genesis.l1.expect("deployed").inbox);
-        let gas = sender.estimate(&call, None).await.expect("passes");
-        let nonce = sender.account().await.expect("answers").nonce;
+        let gas = sender.estimate(&call, None).await.expect("the call succeeds");
+        let nonce = sender.account().await.expect("L1 answers").nonce;
         let fees = turnpike_tx_manager::Fees {
             max_fee_per_gas: 100_000_000_000,
             max_priority_fee_per_gas: 1,
             max_fee_per_blob_gas: 0,
         };
         let signed = sender.sign(call, None, nonce, gas * 2, fees).expect("signs");
-        sender.broadcast(&signed, None).await.expect("takes it");
+        sender.broadcast(&signed, None).await.expect("L1 accepts the transaction");
         self.anvil.mine().await;
     }
 
@@ -133,7 +134,8 @@ impl TestRollup {
         let view = self.view().await;
         let mut verifier = Verifier::new(&self.genesis);
         for posted in &view.entries()[1..] {
-            let source = view.source(posted.entry.index).await.expect("reads").expect("there");
+            let source =
+                view.source(posted.entry.index).await.expect("reads").expect("L1 has the entry");
             verifier.feed(posted, &source.as_data()).expect("derives");
         }
         verifier
@@ -149,7 +151,7 @@ impl TestRollup {
     /// Proposes a right or wrong output of the newest entry on `parent`. Returns its index.
     pub(crate) async fn output_on(&self, parent: usize, is_right: bool) -> u64 {
         let (view, verifier) = (self.view().await, self.verifier().await);
-        let entry = view.entries().last().expect("entry 0");
+        let entry = view.entries().last().expect("L1 has entry 0");
         let derived = verifier.entry(entry.entry.index).expect("derived");
         let mut header = derived.header.clone();
         if !is_right {
@@ -174,16 +176,16 @@ impl TestRollup {
         let poll = std::time::Duration::from_millis(10);
         let sender = self.sender(index).await;
         let mut sender = OneShot::new(sender, TxManagerConfig::default(), poll);
-        sender.send(call).await.expect("takes it");
+        sender.send(call).await.expect("L1 accepts the transaction");
         self.anvil.mine().await;
-        assert!(sender.confirm().await.expect("mined").status(), "it reverted");
+        assert!(sender.confirm().await.expect("mined").status(), "the transaction reverted");
     }
 
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join("challenger.db")
     }
 
-    /// A challenger with the last one's database.
+    /// A challenger with the previous challenger's database.
     pub(crate) async fn challenger(&self) -> Challenger {
         let config = ChallengerConfig {
             l1: self.anvil.url().into(),
@@ -219,12 +221,12 @@ impl TestRollup {
             }
             self.anvil.mine().await;
         }
-        panic!("not told after {BLOCKS_MAX} blocks: {:#?}", self.events);
+        panic!("not reported after {BLOCKS_MAX} blocks: {:#?}", self.events);
     }
 
     /// Mines a block this many seconds later.
     pub(crate) async fn wait(&self, seconds: u64) {
-        let time = self.view().await.head().expect("advanced").time;
+        let time = self.view().await.head().expect("the view has advanced").time;
         self.anvil.request("evm_setNextBlockTimestamp", json!([time + seconds])).await;
         self.anvil.mine().await;
     }
@@ -234,16 +236,16 @@ impl TestRollup {
     }
 
     pub(crate) async fn balance(&self, account: Address) -> U256 {
-        self.client().await.provider().get_balance(account).await.expect("answers")
+        self.client().await.provider().get_balance(account).await.expect("L1 answers")
     }
 
-    /// An account's credit in both contracts.
+    /// An account's bond credit in both contracts.
     pub(crate) async fn credit(&self, account: Address) -> U256 {
         let client = self.client().await;
         let deployment = *client.deployment();
         let dispute = Dispute::new(deployment.dispute, client.provider());
         let rollup = Rollup::new(deployment.rollup, client.provider());
-        dispute.bondCredit(account).call().await.expect("answers")
-            + rollup.bondCredit(account).call().await.expect("answers")
+        dispute.bondCredit(account).call().await.expect("L1 answers")
+            + rollup.bondCredit(account).call().await.expect("L1 answers")
     }
 }

@@ -26,7 +26,7 @@ async fn challenging() -> (TestRollup, Challenger) {
 /// Number of the challenger's transactions in L1's pool.
 async fn waiting(world: &TestRollup) -> u64 {
     let sender = world.sender(9).await;
-    let account = sender.account().await.expect("answers");
+    let account = sender.account().await.expect("L1 answers");
     account.pending_nonce - account.nonce
 }
 
@@ -40,7 +40,7 @@ async fn check(world: &TestRollup, transactions: u64) {
 async fn crash_after_broadcast_pays_no_second_bond() {
     let mut world = TestRollup::new().await;
     world.output(false).await;
-    // The challenge is urgent: it is not delayed.
+    // The challenge is urgent, so it is not delayed.
     world.wait(world.genesis.config.challenge_window - 20).await;
     let mut challenger = world.challenger().await;
     world.step(&mut challenger).await;
@@ -51,7 +51,7 @@ async fn crash_after_broadcast_pays_no_second_bond() {
     assert_eq!(waiting(&world).await, 1);
     world.play_until(&mut challenger, is_challenged).await;
     check(&world, 1).await;
-    // A restart after the challenge is on L1 sends none either.
+    // A restart after the challenge is on L1 does not send another one either.
     drop(challenger);
     let mut challenger = world.challenger().await;
     world.step(&mut challenger).await;
@@ -64,7 +64,7 @@ async fn transactions_are_not_cancelled_before_outputs_are_judged() {
     world.output_on(0, false).await;
     world.post().await;
     world.output_on(0, false).await;
-    // So urgent that an unwanted transaction would be replaced at once.
+    // The actions are so urgent that an unwanted transaction would be replaced at once.
     world.wait(world.genesis.config.challenge_window - 20).await;
     let mut challenger = world.challenger().await;
     world.step(&mut challenger).await;
@@ -87,7 +87,7 @@ async fn transactions_are_not_cancelled_before_outputs_are_judged() {
 async fn crash_before_broadcast_loses_nothing() {
     let (mut world, challenger) = challenging().await;
     drop(challenger);
-    // As if the broadcast had failed.
+    // The pool is empty, as after a failed broadcast.
     world.anvil.empty_pool().await;
     let mut challenger = world.challenger().await;
     world.step(&mut challenger).await;
@@ -113,7 +113,11 @@ async fn challenge_dropped_by_a_reorg_is_sent_again() {
     world.play_until(&mut challenger, is_challenged).await;
     world.anvil.reorg(1).await;
     world.anvil.empty_pool().await;
-    assert_eq!(world.view().await.disputes().challenges().len(), 0, "dropped");
+    assert_eq!(
+        world.view().await.disputes().challenges().len(),
+        0,
+        "the reorg dropped the challenge"
+    );
     world.play_until(&mut challenger, is_challenged).await;
     assert!(world.events.iter().any(|event| matches!(event, Event::Reorg { .. })));
     check(&world, 1).await;
@@ -131,8 +135,8 @@ async fn gas_spike_delays_only_actions_with_time() {
         world.anvil.mine().await;
         world.step(&mut challenger).await;
     }
-    assert_eq!(world.anvil.nonce(own()).await, 0, "nothing is paid above the limit");
-    // Just before the end of the window.
+    assert_eq!(world.anvil.nonce(own()).await, 0, "no transaction pays more than the limit");
+    // Continue just before the end of the window.
     world.anvil.set_base_fee(100 * GWEI).await;
     world.wait(world.genesis.config.challenge_window - 30).await;
     for _ in 0..20 {

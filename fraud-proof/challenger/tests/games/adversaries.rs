@@ -41,16 +41,16 @@ impl Player for Honest {
     }
 }
 
-/// What an adversary claims from its first false claim on.
+/// The claims of an adversary from its first false claim on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claims {
     /// A different hash at each position.
     Garbage,
-    /// The value that it claims at the end.
+    /// The adversary's claim at the last position.
     End,
 }
 
-/// Invents claims that no run produces.
+/// Claims values that no run produces.
 #[derive(Clone, Debug)]
 pub(crate) struct Inventor {
     pub(crate) rng: Rng,
@@ -59,9 +59,9 @@ pub(crate) struct Inventor {
     pub(crate) true_position: u64,
     /// Last step of any block with a true claim.
     pub(crate) true_step: u64,
-    /// Its claim at the last position.
+    /// The adversary's claim at the last position.
     pub(crate) end: B256,
-    /// Percentage of moves that divide another segment than the first wrong one.
+    /// Percentage of moves that divide another segment than the first wrong segment.
     pub(crate) strays: u64,
 }
 
@@ -99,7 +99,7 @@ impl Inventor {
 
     /// A well-formed last state with a false root.
     fn last_state(&self, chain: &mut Chain, output: &DisputedOutput, block: u64) -> State {
-        let mut state = chain.run(output, block, |run| run.final_state().expect("ends"));
+        let mut state = chain.run(output, block, |run| run.final_state().expect("the run ends"));
         state.registers[10] ^= 1;
         state
     }
@@ -127,9 +127,10 @@ impl Inventor {
         if enters {
             let state = self.last_state(chain, output, within.block);
             final_state = Bytes::copy_from_slice(&state.encode());
-            *claims.last_mut().expect("some") = state.hash();
+            *claims.last_mut().expect("a bisection has claims") = state.hash();
         } else if claims.last() == Some(&segment.end) {
-            *claims.last_mut().expect("some") = B256::from(keccak256(segment.end));
+            *claims.last_mut().expect("a bisection has claims") =
+                B256::from(keccak256(segment.end));
         }
         BisectionAnswer { segment: index, claims, final_state }
     }
@@ -170,12 +171,12 @@ pub(crate) enum Lie {
     Register { after_step: u64, number: u8, difference: u64 },
 }
 
-/// Plays by a false run.
+/// Plays with the claims of a false run.
 pub(crate) struct Believer {
     /// The block of the false run.
     pub(crate) position: u64,
     pub(crate) lie: Lie,
-    /// Its claim at the last position.
+    /// The adversary's claim at the last position.
     pub(crate) end: B256,
     trace: Option<Trace>,
 }
@@ -203,15 +204,15 @@ impl Lie {
                 }));
             }
         }
-        Trace::forged(PROGRAM, told, preimages, fault).expect("a program")
+        Trace::forged(PROGRAM, told, preimages, fault).expect("the program loads")
     }
 
     /// Whether a run with this fault exits within this many steps.
     pub(crate) fn ends(self, preimages: &Preimages, steps_max: u64) -> bool {
         let Self::Register { after_step, number, difference } = self else { return true };
-        let mut machine = Machine::load(PROGRAM, None).expect("a program");
+        let mut machine = Machine::load(PROGRAM, None).expect("the program loads");
         let mut oracle = preimages.clone();
-        machine.run(&mut oracle, after_step).expect("all is there");
+        machine.run(&mut oracle, after_step).expect("the witness is complete");
         machine.set_register(number, machine.register(number) ^ difference);
         machine.run(&mut oracle, steps_max).is_ok() && machine.exit().is_some()
     }
@@ -255,6 +256,6 @@ impl ClaimProvider for Conviction<'_, '_> {
         if position != self.own.position {
             return self.truth.trace(output, position);
         }
-        Ok(self.own.trace.as_mut().expect("prepared"))
+        Ok(self.own.trace.as_mut().expect("the trace is prepared"))
     }
 }

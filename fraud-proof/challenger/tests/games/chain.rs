@@ -28,7 +28,7 @@ fn long_window() -> Genesis {
 pub(crate) struct Chain {
     pub(crate) verifier: Verifier,
     entries: Vec<PostedEntry>,
-    /// By entry.
+    /// Batch data by entry.
     data: Vec<Bytes>,
     traces: TraceCache,
 }
@@ -39,7 +39,7 @@ pub(crate) struct TestChain {
     pub(crate) chain: Chain,
     /// Signs transactions.
     pub(crate) rollup: Rollup,
-    /// True outputs by parent and entry. L1 accepts each once.
+    /// True outputs by parent and entry. L1 accepts each output once.
     true_outputs: BTreeMap<(u64, u64), (u64, B256)>,
 }
 
@@ -54,11 +54,11 @@ impl TestChain {
         Self { l1, chain, rollup: Rollup::new(), true_outputs: BTreeMap::new() }
     }
 
-    /// Posts a batch, or garbage if it has no blocks, and derives it.
+    /// Posts a batch, or invalid data if there are no blocks, and derives the entry.
     pub(crate) fn post(&mut self, blocks: Vec<Block>) {
         let is_garbage = blocks.is_empty();
         let data = if is_garbage { b"no batch".to_vec() } else { batch(blocks).0 };
-        let before = self.chain.entries.last().expect("the first").acc;
+        let before = self.chain.entries.last().expect("L1 has entry 0").acc;
         let posted = self.l1.append(before, &data.clone().into());
         self.chain.entries.push(posted);
         self.chain.data.push(data.into());
@@ -82,7 +82,7 @@ impl TestChain {
         if let Some(lie) = lie {
             claimed.message_passer_storage_root = keccak256(lie.to_be_bytes());
         }
-        let at = usize::try_from(entry).expect("few");
+        let at = usize::try_from(entry).expect("index fits usize");
         let posted = self.chain.entries[at];
         let place = (parent.0, entry);
         let known = self.true_outputs.get(&place).filter(|_| lie.is_none()).copied();
@@ -108,18 +108,18 @@ impl TestChain {
 impl Chain {
     fn feed(&mut self) {
         while let Some(posted) = self.next_entry() {
-            let index = usize::try_from(posted.entry.index).expect("few");
+            let index = usize::try_from(posted.entry.index).expect("index fits usize");
             let data = entry_data(&posted.entry, &self.entries[0].entry, &self.data[index]);
-            self.verifier.feed(&posted, &data).expect("follows");
+            self.verifier.feed(&posted, &data).expect("the entry is the next one");
         }
     }
 
     fn next_entry(&self) -> Option<PostedEntry> {
-        let next = usize::try_from(self.verifier.next_entry()).expect("few");
+        let next = usize::try_from(self.verifier.next_entry()).expect("index fits usize");
         self.entries.get(next).copied()
     }
 
-    /// Asks the honest claims and prepares the runs that the answer needs.
+    /// Requests honest claims and prepares the runs that the answer needs.
     pub(crate) fn ask<T>(
         &mut self,
         mut question: impl FnMut(&mut HonestClaims<'_>) -> Result<T, ClaimError>,
@@ -135,12 +135,15 @@ impl Chain {
 
     fn prepare(&mut self, entry: u64, index: u64) {
         self.verifier.rewind(entry);
-        let posted = self.next_entry().expect("posted");
-        let at = usize::try_from(entry).expect("few");
+        let posted = self.next_entry().expect("the entry is posted");
+        let at = usize::try_from(entry).expect("index fits usize");
         let data = entry_data(&posted.entry, &self.entries[0].entry, &self.data[at]);
-        let statement = self.verifier.statement(&self.entries, &data, index).expect("derived");
+        let statement =
+            self.verifier.statement(&self.entries, &data, index).expect("the entry is derived");
         self.feed();
-        HonestClaims::new(&self.verifier, &mut self.traces).prepare(&statement).expect("agrees");
+        HonestClaims::new(&self.verifier, &mut self.traces)
+            .prepare(&statement)
+            .expect("verifier and program agree");
     }
 
     pub(crate) fn root_at(&mut self, output: &DisputedOutput, position: u64) -> B256 {

@@ -1,4 +1,4 @@
-//! A verifier that derives what a test posts.
+//! A verifier that derives the entries that a test posts.
 
 use alloy_primitives::{Address, B256, Bytes};
 use turnpike_challenger::{Verdict, Verifier};
@@ -28,22 +28,22 @@ impl Derived {
         Self { rollup, verifier, sources: vec![None], outputs }
     }
 
-    /// Reads what was posted and derives it.
+    /// Reads the posted entries and derives them.
     pub(crate) async fn derive(&mut self) {
-        self.rollup.node.advance().await.expect("L1 is there");
-        while let Some(next) = self.rollup.node.next_entry().await.expect("L1 is there") {
+        self.rollup.node.advance().await.expect("L1 answers");
+        while let Some(next) = self.rollup.node.next_entry().await.expect("L1 answers") {
             self.sources.push(Some(next.source().clone()));
-            self.rollup.node.apply(&next).expect("follows");
+            self.rollup.node.apply(&next).expect("the entry is the next one");
         }
         while self.feed() {}
     }
 
-    /// Feeds the next entry, if there is one.
+    /// Feeds the next entry to the verifier, if there is one.
     pub(crate) fn feed(&mut self) -> bool {
-        let next = usize::try_from(self.verifier.next_entry()).expect("few");
+        let next = usize::try_from(self.verifier.next_entry()).expect("index fits usize");
         let Some(Some(source)) = self.sources.get(next) else { return false };
         let posted = self.rollup.node.view().entries()[next];
-        self.verifier.feed(&posted, &source.as_data()).expect("follows");
+        self.verifier.feed(&posted, &source.as_data()).expect("the entry is the next one");
         true
     }
 
@@ -51,16 +51,16 @@ impl Derived {
         self.rollup.node.view().entries()
     }
 
-    /// The statement of a block. The verifier ends where it started.
+    /// The statement of a block. Leaves the verifier unchanged.
     pub(crate) fn statement(&mut self, entry: u64, index: u64) -> Statement {
-        let at = usize::try_from(entry).expect("few");
-        let source = self.sources[at].clone().expect("not the first");
+        let at = usize::try_from(entry).expect("index fits usize");
+        let source = self.sources[at].clone().expect("entry 0 has no statement");
         self.verifier.rewind(entry);
         let entries = self.rollup.node.view().entries();
         let statement = self.verifier.statement(entries, &source.as_data(), index);
         assert_eq!(self.verifier.next_entry(), entry);
         while self.feed() {}
-        statement.expect("derived")
+        statement.expect("the entry is derived")
     }
 
     /// Proposes the true output after an entry, or a false one.
@@ -74,16 +74,16 @@ impl Derived {
         let l2_block = self.verifier.entry(entry).expect("derived").last_block;
         let proposed = output(index, parent, claimed);
         self.outputs.push(ProposedOutput { entry, header: header.into(), l2_block, ..proposed });
-        DisputedOutput::of(&self.outputs, index, blocks_per_entry()).expect("there")
+        DisputedOutput::of(&self.outputs, index, blocks_per_entry()).expect("the output exists")
     }
 
     pub(crate) fn judge(&self, index: u64) -> Verdict {
-        let output = &self.outputs[usize::try_from(index).expect("few")];
+        let output = &self.outputs[usize::try_from(index).expect("index fits usize")];
         self.verifier.judge(output, &self.outputs)
     }
 
     pub(crate) fn confirm(&mut self, index: u64) -> bool {
-        let output = &self.outputs[usize::try_from(index).expect("few")];
+        let output = &self.outputs[usize::try_from(index).expect("index fits usize")];
         self.verifier.confirm(output, &self.outputs)
     }
 }
@@ -95,7 +95,7 @@ pub(crate) fn blocks_per_entry() -> u64 {
 fn output(index: u64, parent: u64, output: OutputRoot) -> ProposedOutput {
     ProposedOutput {
         index,
-        claim: B256::with_last_byte(u8::try_from(index).expect("few")),
+        claim: B256::with_last_byte(u8::try_from(index).expect("fits 8 bits")),
         parent,
         entry: 0,
         output,

@@ -1,4 +1,4 @@
-//! The honest claims: what the verifier derived and the proof program confirms.
+//! The honest claims: the verifier derives them, and the proof program confirms them.
 
 use alloy_primitives::B256;
 use turnpike_challenger::{HonestClaims, TraceCache, Verdict};
@@ -11,7 +11,7 @@ use crate::{
     inbox::Rollup,
 };
 
-/// Entries of three, one, one and two blocks, the second of which is garbage.
+/// Entries of three, one, one and two blocks. The second entry is invalid.
 async fn derived() -> Derived {
     let mut rollup = Rollup::new();
     rollup.deposit(1);
@@ -73,7 +73,7 @@ async fn roots_follow_blocks_and_repeat_after_the_last() {
     let each = blocks_per_entry();
     let mut traces = TraceCache::default();
     let mut truth = HonestClaims::new(&derived.verifier, &mut traces);
-    // The parent is after entry 1.
+    // The parent output is after entry 1.
     for (position, block) in [
         (0, 3),
         (1, 4),
@@ -120,7 +120,7 @@ async fn statement_leaves_the_verifier_unchanged() {
         assert!(derived.verifier.block(8).is_none() && derived.verifier.entry(5).is_none());
     }
     // A statement of another entry than the next fails and changes nothing.
-    let source = derived.sources[2].clone().expect("there");
+    let source = derived.sources[2].clone().expect("the entry has a source");
     let posted = derived.posted().to_vec();
     derived.verifier.statement(&posted, &source.as_data(), 0).expect_err("not the next");
     assert_eq!((derived.verifier.next_entry(), derived.verifier.head()), (5, 7));
@@ -136,24 +136,24 @@ async fn most_recently_used_runs_are_kept() {
     assert!(!is_prepared(&derived, &mut traces, &output, first));
     for (entry, index) in [(1, 0), (1, 1)] {
         let statement = derived.statement(entry, index);
-        prepare(&derived, &mut traces, &statement).expect("agrees");
+        prepare(&derived, &mut traces, &statement).expect("verifier and program agree");
     }
     assert!(is_prepared(&derived, &mut traces, &output, second));
     assert!(is_prepared(&derived, &mut traces, &output, first));
     let statement = derived.statement(4, 0);
-    prepare(&derived, &mut traces, &statement).expect("agrees");
+    prepare(&derived, &mut traces, &statement).expect("verifier and program agree");
     assert!(is_prepared(&derived, &mut traces, &output, third));
     assert!(is_prepared(&derived, &mut traces, &output, first));
     assert!(!is_prepared(&derived, &mut traces, &output, second));
-    // One machine is kept: another run is repeated from its witness, without the chain.
+    // The cache keeps one machine. Another run is repeated from its witness, without the chain.
     let mut truth = HonestClaims::new(&derived.verifier, &mut traces);
     for (position, entry) in [(first, 1), (third, 4), (first, 1)] {
-        let trace = truth.trace(&output, position).expect("prepared");
-        assert_eq!(trace.steps_taken(), 0, "made again");
+        let trace = truth.trace(&output, position).expect("the trace is prepared");
+        assert_eq!(trace.steps_taken(), 0, "the trace starts again");
         let root = trace.output_root().expect("runs");
         assert_eq!(root, derived.verifier.root_after(entry, 1));
     }
-    // Claims of a rewound entry are refused until it is derived again.
+    // Claims of a rewound entry are rejected until the entry is derived again.
     derived.verifier.rewind(4);
     let mut truth = HonestClaims::new(&derived.verifier, &mut traces);
     assert!(matches!(truth.trace(&output, third), Err(ClaimError::NotDerived(4))));
@@ -183,13 +183,13 @@ async fn disagreement_with_the_program_refuses_claims() {
         panic!("{error}")
     };
     assert_eq!([native, machine], [node.to_string(), node.to_string()]);
-    // The cache keeps refusing.
+    // The cache still rejects the statement.
     let mut truth = HonestClaims::new(&derived.verifier, &mut traces);
     let error = truth.trace(&output, 1).expect_err("differs");
     assert!(matches!(error, ClaimError::Disagreement(_)));
     assert!(error.to_string().contains("block 1 of inbox entry 1"), "{error}");
-    truth.prepare(&right).expect("agrees");
-    truth.trace(&output, 1).expect("prepared");
+    truth.prepare(&right).expect("verifier and program agree");
+    truth.trace(&output, 1).expect("the trace is prepared");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,7 +201,7 @@ async fn wrong_output_is_confirmed_once_by_the_reference_executor() {
     let verdict = derived.judge(wrong.index);
     assert!(matches!(verdict, Verdict::Wrong { .. }));
     assert!(!derived.confirm(wrong.index));
-    // The verifier goes back to the last right output.
+    // The verifier rewinds to the last right output.
     assert_eq!(derived.verifier.next_entry(), 2);
     assert_eq!(derived.judge(wrong.index), Verdict::Unknown);
     assert_eq!(derived.judge(right.index), Verdict::Ok);

@@ -23,8 +23,8 @@ pub(crate) const PROPOSER: Address = Address::repeat_byte(0xbb);
 pub(crate) const HONEST: Address = Address::repeat_byte(0xaa);
 pub(crate) const LIAR: Address = Address::repeat_byte(0xee);
 
-/// Deployed without its constructor, which sets nothing and is slow because it tries every
-/// precompile.
+/// Deployed without its constructor. The constructor sets nothing and is slow, because it tries
+/// every precompile.
 const ORACLE: Address = Address::repeat_byte(0x0c);
 
 type L1Context = Context<BlockEnv, TxEnv, CfgEnv, InMemoryDB, Journal<InMemoryDB>, ()>;
@@ -109,8 +109,8 @@ impl L1 {
             config: Dispute::DisputeConfig {
                 blocksPerEntryMax: config.entry_blocks_max,
                 gameBond: config.game_bond,
-                gameClock: config.game_clock.try_into().expect("fits"),
-                gameIncrement: config.game_increment.try_into().expect("fits"),
+                gameClock: config.game_clock.try_into().expect("clock fits its type"),
+                gameIncrement: config.game_increment.try_into().expect("increment fits its type"),
             },
         };
         self.create(dispute, &Dispute::BYTECODE, &arguments);
@@ -133,7 +133,7 @@ impl L1 {
     ) -> ExecutionResult {
         let (gas_limit, gas_price) = (GAS_MAX, u128::from(BASE_FEE));
         let tx = TxEnv { caller, kind, value, data, gas_limit, gas_price, ..TxEnv::default() };
-        self.evm.transact_commit(tx).expect("valid")
+        self.evm.transact_commit(tx).expect("valid transaction")
     }
 
     /// Sends a transaction. Returns the revert data if it reverts.
@@ -163,14 +163,14 @@ impl L1 {
         }
     }
 
-    /// Loads what a step reads into the preimage oracle.
+    /// Loads the preimage that a step reads into the preimage oracle.
     pub(crate) fn load(&mut self, from: Address, call: &Bytes) -> Result<Sent, Bytes> {
         self.send_raw(from, ORACLE, U256::ZERO, call.clone())
     }
 
-    /// Calls a view.
+    /// Calls a view function.
     pub(crate) fn view<C: SolCall>(&mut self, to: Address, call: &C) -> C::Return {
-        let sent = self.send(DEPLOYER, to, U256::ZERO, call).expect("a view");
+        let sent = self.send(DEPLOYER, to, U256::ZERO, call).expect("a view does not revert");
         C::abi_decode_returns(&sent.output).expect("decodes")
     }
 
@@ -180,7 +180,7 @@ impl L1 {
         self.evm.ctx.block.timestamp += U256::from(seconds);
     }
 
-    /// Appends calldata to the inbox, on entry 0's attributes.
+    /// Appends calldata to the inbox, with the attributes of entry 0.
     pub(crate) fn append(&mut self, before: B256, data: &Bytes) -> PostedEntry {
         self.pass(1);
         let call = Inbox::appendCall {
@@ -190,8 +190,11 @@ impl L1 {
             origin: 0,
             data: data.clone(),
         };
-        let sent = self.send(BATCHER, self.inbox, U256::ZERO, &call).expect("appended");
-        let event = Inbox::EntryAppended::decode_log(&sent.logs[0]).expect("the only event").data;
+        let sent =
+            self.send(BATCHER, self.inbox, U256::ZERO, &call).expect("the inbox accepts the entry");
+        let event = Inbox::EntryAppended::decode_log(&sent.logs[0])
+            .expect("the first log is the event")
+            .data;
         posted(event)
     }
 
@@ -218,7 +221,12 @@ impl L1 {
     /// The hash of the block before the deployment.
     fn parent_hash(&mut self) -> B256 {
         use revm::database::DatabaseRef as _;
-        self.evm.ctx.journaled_state.database.block_hash_ref(99).expect("answers")
+        self.evm
+            .ctx
+            .journaled_state
+            .database
+            .block_hash_ref(99)
+            .expect("the database knows the hash")
     }
 
     /// Proposes an output. Returns its index and claim.
@@ -244,7 +252,8 @@ impl L1 {
             header: alloy_rlp::encode(header).into(),
         };
         let bond = self.config.proposer_bond;
-        let sent = self.send(PROPOSER, self.rollup, bond, &call).expect("proposed");
+        let sent =
+            self.send(PROPOSER, self.rollup, bond, &call).expect("the rollup accepts the output");
         let index = Rollup::proposeCall::abi_decode_returns(&sent.output).expect("decodes").to();
         (index, self.output(index).claim)
     }
@@ -258,7 +267,7 @@ fn posted(event: Inbox::EntryAppended) -> PostedEntry {
     let entry = event.entry;
     let entry = Entry {
         index: entry.index,
-        data_kind: DataKind::from_u8(entry.dataKind).expect("known"),
+        data_kind: DataKind::from_u8(entry.dataKind).expect("known data kind"),
         data_hash: entry.dataHash,
         deposit_acc: entry.depositAcc,
         deposit_count: entry.depositCount,

@@ -1,4 +1,4 @@
-//! Honest claims, and whole games on the contracts: the honest side wins each.
+//! Honest claims, and whole games on the contracts. The honest side wins every game.
 
 mod adversaries;
 mod chain;

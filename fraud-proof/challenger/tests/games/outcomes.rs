@@ -14,7 +14,7 @@ use crate::{
     play::play,
 };
 
-/// Entries of three blocks, of garbage, of a call of a precompile, and others of one or two.
+/// Entries of three blocks, of invalid data, of a precompile call, and others of one or two blocks.
 fn world() -> TestChain {
     let mut world = TestChain::new();
     let rollup = &mut world.rollup;
@@ -25,7 +25,7 @@ fn world() -> TestChain {
         let rollup = &mut world.rollup;
         let mut blocks = vec![rollup.block(50 + index, index % 2, 0)];
         if index == 0 {
-            // To the precompile that recovers signers.
+            // Call the precompile that recovers signers.
             let to = TxKind::Call(Address::with_last_byte(1));
             blocks[0].transactions.push(rollup.transaction(to, vec![7; 128], 100_000));
         }
@@ -51,7 +51,7 @@ fn disputed(world: &mut TestChain, honest: Side, entries: u64, number: u64) -> D
     world.propose((parent.index, parent.claim), parent_entry + entries, lie)
 }
 
-/// A position within an output's range: of an existing block, or any.
+/// A position within an output's range: that of an existing block, or any.
 fn position(world: &TestChain, output: &DisputedOutput, rng: &mut Rng) -> u64 {
     let any = rng.next_u64() % output.segment().last;
     if rng.percent(30) {
@@ -59,12 +59,13 @@ fn position(world: &TestChain, output: &DisputedOutput, rng: &mut Rng) -> u64 {
     }
     let (entry, _) = output.block_at(any);
     let verifier = &world.chain.verifier;
-    let last = |entry| verifier.entry(entry).expect("derived").last_block;
+    let last = |entry| verifier.entry(entry).expect("the entry is derived").last_block;
     let index = rng.next_u64() % (last(entry) - last(entry - 1));
     (entry - output.parent_entry - 1) * blocks_per_entry() + index
 }
 
-/// A dishonest defender has to end with the proposed root; a dishonest challenger may choose.
+/// The claim at the end. A dishonest defender must end with the proposed root; a dishonest
+/// challenger may choose.
 fn end(output: &DisputedOutput, honest: Side) -> B256 {
     match honest {
         Side::Challenger => output.root,
@@ -82,8 +83,9 @@ fn invented_claims_lose() {
         let entries = rng.pick(&[1, 2, 3, 20]);
         let output = disputed(&mut world, honest, entries, seed);
         let true_position = position(&world, &output, rng);
-        let steps =
-            world.chain.run(&output, true_position, |run| run.final_state().expect("ends").step);
+        let steps = world
+            .chain
+            .run(&output, true_position, |run| run.final_state().expect("the run ends").step);
         let any = rng.next_u64() % steps;
         let mut liar = Inventor {
             rng: rng.clone(),
@@ -128,7 +130,7 @@ fn false_run(world: &mut TestChain, output: &DisputedOutput, position: u64, rng:
         return Lie::NoBlock;
     }
     world.chain.run(output, position, |run| {
-        let steps = run.final_state().expect("ends").step;
+        let steps = run.final_state().expect("the run ends").step;
         loop {
             let early = 1 + rng.next_u64() % steps;
             let lie = Lie::Register {
@@ -146,7 +148,7 @@ fn false_run(world: &mut TestChain, output: &DisputedOutput, position: u64, rng:
 /// The first read of each kind of key on a block: the kind and the number of steps before.
 fn reads(world: &mut TestChain, output: &DisputedOutput, position: u64) -> Vec<(u8, u64)> {
     let mut preimages = world.chain.run(output, position, |run| run.preimages().clone());
-    let mut machine = Machine::load(PROGRAM, None).expect("a program");
+    let mut machine = Machine::load(PROGRAM, None).expect("the program loads");
     let mut reads: Vec<(u8, u64)> = Vec::new();
     while machine.exit().is_none() {
         let is_read = machine.instruction().is_ok_and(|it| it.op == Op::Ecall)
@@ -155,7 +157,7 @@ fn reads(world: &mut TestChain, output: &DisputedOutput, position: u64) -> Vec<(
         if is_read && reads.iter().all(|(other, _)| *other != kind) {
             reads.push((kind, machine.steps()));
         }
-        machine.step(&mut preimages).expect("all is there");
+        machine.step(&mut preimages).expect("the witness is complete");
     }
     reads
 }
@@ -163,7 +165,7 @@ fn reads(world: &mut TestChain, output: &DisputedOutput, position: u64) -> Vec<(
 #[test]
 fn false_read_of_any_kind_is_proven_wrong() {
     let mut world = world();
-    // Its first block holds the precompile call.
+    // The first block of this entry contains the precompile call.
     let numbers = [41, 81, 121, 161];
     let output = disputed(&mut world, Side::Challenger, 2, numbers[0]);
     assert_eq!(output.block_at(0), (3, 0));

@@ -1,4 +1,4 @@
-//! Plays one game on L1's contracts within bounds on moves and gas.
+//! Plays one game on L1's contracts and checks bounds on moves and gas.
 
 use std::sync::LazyLock;
 
@@ -25,9 +25,9 @@ const PROOF_GAS_MAX: u64 = 1_500_000;
 /// Maximum gas of both sides together.
 const GAME_GAS_MAX: u64 = 3_000_000;
 
-/// Hash of the machine's first state, which L1 knows.
+/// Hash of the machine's first state. L1 knows it.
 static INITIAL_STATE: LazyLock<B256> =
-    LazyLock::new(|| Machine::load(PROGRAM, None).expect("a program").state().hash());
+    LazyLock::new(|| Machine::load(PROGRAM, None).expect("the program loads").state().hash());
 
 /// Status codes of the contracts: games won by challenger and defender, outputs proposed and
 /// rejected.
@@ -65,7 +65,7 @@ impl Game<'_> {
         self.played.gas_max = self.played.gas_max.max(sent.gas);
     }
 
-    /// Records a bisection, which has to equal L1's.
+    /// Records a bisection, which must equal L1's.
     fn note_bisection(&mut self, segment: &Segment, answer: BisectionAnswer, sent: &Sent) {
         assert!(sent.gas < BISECTION_GAS_MAX, "a bisection of {} gas", sent.gas);
         self.note(sent);
@@ -76,7 +76,7 @@ impl Game<'_> {
         }
     }
 
-    /// Makes a move; `None` if L1 refuses it.
+    /// Makes a move. Returns `None` if L1 rejects it.
     fn make(&mut self, side: Side, is_honest: bool, play: NextMove) -> Option<()> {
         self.l1.pass(1);
         let from = if is_honest { HONEST } else { LIAR };
@@ -117,7 +117,7 @@ impl Game<'_> {
                     proof: proof.proof,
                 };
                 let sent = self.l1.send(from, dispute, U256::ZERO, &call).ok()?;
-                assert!(is_honest, "{side:?} has proven what is false");
+                assert!(is_honest, "{side:?} has proven a false claim");
                 self.note(&sent);
                 gas += sent.gas;
                 assert!(gas < PROOF_GAS_MAX, "a proof of {gas} gas");
@@ -134,8 +134,8 @@ impl Game<'_> {
     }
 }
 
-/// Plays for or against an output until L1 has decided. The adversary stays silent once L1 refuses
-/// its move.
+/// Plays for or against an output until L1 has decided. After L1 rejects a move of the adversary,
+/// the adversary makes no more moves.
 pub(crate) fn play(
     world: &mut TestChain,
     output: &DisputedOutput,
@@ -146,7 +146,9 @@ pub(crate) fn play(
     let config = genesis().config;
     let (challenger, opening) = match honest {
         Side::Challenger => (HONEST, Honest.open(chain, output).expect("the output is wrong")),
-        Side::Defender => (LIAR, liar.open(chain, output).expect("a liar finds something")),
+        Side::Defender => {
+            (LIAR, liar.open(chain, output).expect("a liar finds a segment to dispute"))
+        }
     };
     l1.pass(1);
     let dispute = l1.dispute;
@@ -156,7 +158,9 @@ pub(crate) fn play(
         claim: output.claim,
         answer: (&opening).into(),
     };
-    let sent = l1.send(challenger, dispute, config.game_bond, &call).expect("can be challenged");
+    let sent = l1
+        .send(challenger, dispute, config.game_bond, &call)
+        .expect("the output can be challenged");
     let challenge = Dispute::challengeCall::abi_decode_returns(&sent.output).expect("decodes");
     let newest = output.segment().divided(Vec::new(), *INITIAL_STATE);
     let (played, game) = (Played::default(), U256::MAX);
@@ -169,12 +173,12 @@ pub(crate) fn play(
         let newest = game.newest.clone();
         let play = if is_honest {
             let play = Honest.answer(chain, &game.output, &newest);
-            Some(play.expect("there is something to object to a liar's claims"))
+            Some(play.expect("a liar's bisection has a false claim"))
         } else {
             liar.answer(chain, &game.output, &newest)
         };
         let made = play.and_then(|play| game.make(side, is_honest, play));
-        assert!(!is_honest || made.is_some(), "L1 refuses an honest move");
+        assert!(!is_honest || made.is_some(), "L1 rejects an honest move");
         if made.is_none() || game.played.is_proven {
             break;
         }

@@ -107,7 +107,10 @@ mod tests {
             i(Op::Ecall, 0, 0, 0, 0),
         ];
         let code: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        let image = Image::new(0).expect("an entry").with_segment(0, &code, DATA).expect("fits");
+        let image = Image::new(0)
+            .expect("valid entry point")
+            .with_segment(0, &code, DATA)
+            .expect("the segment fits");
         Machine::new(&image)
     }
 

@@ -1,4 +1,4 @@
-//! A rollup on an L1 in memory: the node derives what a test posts.
+//! A rollup on an L1 in memory. Its node derives the entries that a test posts.
 #![allow(dead_code, missing_debug_implementations, unreachable_pub)] // shared by several tests
 
 use alloy_consensus::{SignableTransaction as _, TxEip1559, crypto::secp256k1::sign_message};
@@ -87,7 +87,7 @@ impl Rollup {
 
     pub fn blobs(&self, origin: u64, blocks: Vec<Block>) {
         let (data, deposits) = batch(blocks);
-        let data = pack_blobs(&data).expect("fits").into();
+        let data = pack_blobs(&data).expect("data fits the blobs").into();
         self.l1.mine(&[L1Event::Blobs { data, deposits, origin }]);
     }
 
@@ -95,12 +95,14 @@ impl Rollup {
     pub fn deposit(&self, count: u64) {
         let opaque_data = deposit_data(10_u128.pow(18), 100_000, &[]);
         let deposit = L1Event::Deposit { from: ALICE, to: BOB, opaque_data };
-        self.l1.mine(&vec![deposit; usize::try_from(count).expect("few")]);
+        self.l1.mine(&vec![deposit; usize::try_from(count).expect("count fits usize")]);
     }
 
     pub async fn statement(&mut self, entry: u64, index: u64) -> Statement {
-        self.node.advance().await.expect("L1 is there");
-        statement_at(&mut self.node, BlockPosition { entry, index }).await.expect("is on L1")
+        self.node.advance().await.expect("L1 answers");
+        statement_at(&mut self.node, BlockPosition { entry, index })
+            .await
+            .expect("the block is on L1")
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) const LOCAL: LocalInputs = LocalInputs {
 /// Keccak preimages in the oracle, with lengths around a word's.
 pub(crate) const PREIMAGE_BYTES: [usize; 6] = [0, 1, 31, 32, 33, 100];
 
-/// All keys with a preimage, the local inputs' first.
+/// All keys with a preimage. Local inputs come first.
 pub(crate) static KEYS: LazyLock<Vec<B256>> = LazyLock::new(|| {
     let local = (0..4).map(|number| {
         let mut key = B256::with_last_byte(number);
@@ -68,9 +68,9 @@ pub(crate) struct Arena {
 
 impl Arena {
     pub(crate) fn new(pages: &Pages) -> Self {
-        let mut image = Image::new(0).expect("an entry");
+        let mut image = Image::new(0).expect("valid entry point");
         for (address, page) in pages {
-            image = image.with_segment(*address, &page[..], PAGE_BYTES).expect("fits");
+            image = image.with_segment(*address, &page[..], PAGE_BYTES).expect("the segment fits");
         }
         let mut machine = Machine::new(&image);
         let mut preimages = Preimages::new(LOCAL);
@@ -82,8 +82,8 @@ impl Arena {
         Self { base: machine.snapshot(), machine, ckb, preimages }
     }
 
-    /// The step as the machine takes it, by its definition and fast, if ckb-vm takes the same.
-    /// `None` if they all lack a preimage.
+    /// Takes the step by the machine's definition, by its fast path and in ckb-vm, and checks that
+    /// they agree. Returns `None` if all of them lack a preimage.
     pub(crate) fn step(&mut self, start: &Start) -> Option<State> {
         self.set(start);
         let stepped = self.machine.step(&mut self.preimages).is_ok();
@@ -91,18 +91,23 @@ impl Arena {
 
         self.set(start);
         let ran = self.machine.run(&mut self.preimages, 1).is_ok();
-        assert_eq!((ran, self.machine.state()), (stepped, after), "run, {}", self.explain(start));
+        assert_eq!(
+            (ran, self.machine.state()),
+            (stepped, after),
+            "the fast path differs, {}",
+            self.explain(start)
+        );
 
         self.ckb.memory.undo();
         (self.ckb.pc, self.ckb.registers) = (start.pc, start.registers);
         (self.ckb.exit, self.ckb.step) = (None, 0);
         let ckb = (self.ckb.step(), self.ckb.state());
-        assert_eq!(ckb, (stepped, after), "ckb-vm, {}", self.explain(start));
+        assert_eq!(ckb, (stepped, after), "the step in ckb-vm differs, {}", self.explain(start));
         stepped.then_some(after)
     }
 
-    /// The step as [`step`](Self::step) has it, if L1 takes the same, and the next one where this
-    /// was a jump or the end.
+    /// Does what [`step`](Self::step) does, and compares with L1. After a jump or at the end it
+    /// also compares the next step.
     pub(crate) fn step_on_l1(&mut self, start: &Start, l1: &mut L1Step) -> Option<Taken> {
         let after = self.step(start)?;
         self.set(start);
@@ -110,13 +115,18 @@ impl Arena {
         assert_eq!(taken.after, after);
         let went_on = after.exit.is_none() && after.pc == start.pc.wrapping_add(4);
         if !went_on && self.ckb.step() {
-            let next = self.prove(start, l1).expect("ckb-vm has what it reads");
-            assert_eq!(self.ckb.state(), next.after, "ckb-vm, then, {}", self.explain(start));
+            let next = self.prove(start, l1).expect("ckb-vm has the preimage");
+            assert_eq!(
+                self.ckb.state(),
+                next.after,
+                "the next step in ckb-vm differs, {}",
+                self.explain(start)
+            );
         }
         Some(taken)
     }
 
-    /// Takes the machine's next step on L1 as well.
+    /// Takes the machine's next step, and the same step on L1.
     fn prove(&mut self, start: &Start, l1: &mut L1Step) -> Option<Taken> {
         let witness = self.machine.witness();
         self.machine.step(&mut self.preimages).ok()?;
@@ -124,7 +134,12 @@ impl Arena {
         let stepped = l1.prove(&witness, &self.preimages);
         let stepped =
             stepped.unwrap_or_else(|error| panic!("L1: {error}, {}", self.explain(start)));
-        assert_eq!(stepped.state, after.hash(), "L1, {}, after {after:x?}", self.explain(start));
+        assert_eq!(
+            stepped.state,
+            after.hash(),
+            "the step on L1 differs, {}, after {after:x?}",
+            self.explain(start)
+        );
         Some(Taken { witness, after, gas: stepped.gas })
     }
 
@@ -155,13 +170,13 @@ fn behind_keys() -> HashMap<B256, Vec<u8>> {
     KEYS.iter().copied().zip(local.into_iter().chain(PREIMAGE_BYTES.map(preimage))).collect()
 }
 
-/// L1 with our `RiscvStep`, or with the one in an artefact of forge's that `TURNPIKE_STEP_CONTRACT`
-/// names: one that is wrong, to see what notices.
+/// L1 with the committed `RiscvStep`. `TURNPIKE_STEP_CONTRACT` may name a forge artefact of a
+/// faulty one, to show that the tests detect it.
 pub(crate) fn l1() -> L1Step {
     let Some(file) = std::env::var_os("TURNPIKE_STEP_CONTRACT") else { return L1Step::new() };
     let artifact = fs::read(file).expect("the artefact can be read");
     let artifact: Value = serde_json::from_slice(&artifact).expect("the artefact is JSON");
     let code = artifact["bytecode"]["object"].as_str().expect("the artefact has code");
     L1Step::with_contract(&hex::decode(code).expect("code is hexadecimal"))
-        .expect("it can be deployed")
+        .expect("the contract deploys")
 }

@@ -18,8 +18,9 @@ const SIGSYS: u64 = 159;
 
 /// An independent implementation of the machine: ckb-vm decodes and executes.
 ///
-/// Where the specification leaves a choice, and what is beyond it, is here: faults, `fence` (ckb-vm
-/// takes only those without registers), `fence.i` (ckb-vm has it, RV64IM does not) and calls.
+/// This type implements the parts that the specification leaves open or does not cover: faults,
+/// `fence` (ckb-vm accepts only the form without registers), `fence.i` (ckb-vm has it, RV64IM does
+/// not) and calls.
 pub(crate) struct CkbMachine {
     pub(crate) registers: [u64; 32],
     pub(crate) pc: u64,
@@ -52,8 +53,7 @@ impl CkbMachine {
         }
     }
 
-    /// Takes a step. Returns false, and stays where it was, if the oracle has nothing behind the
-    /// key.
+    /// Takes a step. Returns false and changes nothing if the oracle has no preimage for the key.
     pub(crate) fn step(&mut self) -> bool {
         if self.exit.is_some() {
             return true;
@@ -101,7 +101,8 @@ impl CkbMachine {
     }
 
     fn call(&mut self) -> Result<(), Stop> {
-        let [a0, a1, a2, a3, offset] = *self.registers[10..].first_chunk().expect("five");
+        let [a0, a1, a2, a3, offset] =
+            *self.registers[10..].first_chunk().expect("the slice has five registers");
         match self.registers[17] {
             93 => return Err(Stop::Exit(a0)),
             1000 => {}
@@ -113,7 +114,7 @@ impl CkbMachine {
             return Err(Stop::Exit(SIGSYS));
         }
         let bytes = self.oracle.get(&key).ok_or(Stop::Missing)?;
-        let from = usize::try_from(offset).expect("of 64 bits").min(bytes.len());
+        let from = usize::try_from(offset).expect("usize has 64 bits").min(bytes.len());
         let mut word: Vec<u8> = bytes[from..].iter().copied().take(32).collect();
         word.resize(32, 0);
         for (register, bytes) in self.registers[10..14].iter_mut().zip(word.as_chunks().0) {

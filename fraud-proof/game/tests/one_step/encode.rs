@@ -70,7 +70,7 @@ pub(crate) const TEMPLATES: [Template; 66] = {
     ]
 };
 
-/// The variable fields. Each is cut to its width, and fields that the format lacks are ignored.
+/// The variable fields. Each is cut to its width. Fields that the format lacks are ignored.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Fields {
     pub(crate) rd: u32,
@@ -105,8 +105,8 @@ impl Template {
     }
 }
 
-/// A random word: mostly instructions, some with one wrong bit, some with a valid opcode only, some
-/// without one.
+/// A random word: usually an instruction, sometimes with one wrong bit, with only a valid opcode,
+/// or without a valid opcode.
 pub(crate) fn random_word(rng: &mut Rng) -> u32 {
     let template = rng.pick(&TEMPLATES);
     let mut register = || if rng.percent(15) { 0 } else { rng.word() & 31 };

@@ -12,7 +12,7 @@ const GAS_MAX: u64 = 400_000;
 const DATA: u64 = 0x8765_4000;
 const CODE: u64 = 0x7654_3210;
 
-/// Expensive as calldata: it has no zero byte.
+/// A value without zero bytes, which makes calldata expensive.
 const ODD: u64 = 0xa5a5_a5a5_a5a5_a5a5;
 
 /// The gas of the template's instruction on L1 if no register and no byte of memory is zero.
@@ -22,9 +22,7 @@ fn take(template: &Template, registers: [u64; 32], l1: &mut L1Step) -> Taken {
     code[(CODE % PAGE_BYTES) as usize..][..4].copy_from_slice(&word.to_le_bytes());
     let data = Box::new([0xa5; PAGE_BYTES as usize]);
     let pages = Pages::from([(CODE / PAGE_BYTES * PAGE_BYTES, Box::new(code)), (DATA, data)]);
-    Arena::new(&pages)
-        .step_on_l1(&Start { pc: CODE, registers }, l1)
-        .expect("there is what it reads")
+    Arena::new(&pages).step_on_l1(&Start { pc: CODE, registers }, l1).expect("the preimage exists")
 }
 
 fn registers(template: &Template) -> [u64; 32] {
@@ -55,7 +53,8 @@ fn step_gas_stays_below_its_limit() {
 #[test]
 fn load_gas_stays_below_its_limit() {
     let mut l1 = l1();
-    let ecall = TEMPLATES.iter().find(|template| template.name == "ecall").expect("there");
+    let ecall =
+        TEMPLATES.iter().find(|template| template.name == "ecall").expect("the template exists");
     let calls =
         [("exit", 93, KEYS[0]), ("read local", 1000, KEYS[3]), ("read keccak", 1000, KEYS[9])];
     for (name, call, key) in calls {

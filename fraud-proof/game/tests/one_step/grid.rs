@@ -10,7 +10,7 @@ const DATA: u64 = 0x7fff_f000;
 
 const IMMEDIATES: [i32; 12] = [0, 1, -1, 2, 4, 8, 31, 32, 63, 2047, -2048, -4096];
 
-/// Which of an instruction's registers are the same.
+/// The registers of an instruction that are the same.
 #[rustfmt::skip]
 const REGISTERS: [[u32; 3]; 6] = [[5, 6, 7], [5, 5, 7], [5, 6, 5], [5, 6, 6], [0, 6, 7], [5, 0, 7]];
 
@@ -22,13 +22,13 @@ const LOCATIONS: [u64; 24] = [
     0x1_0000_0000, 0x1_0000_0002, u64::MAX, u64::MAX - 7,
 ];
 
-/// Writes the words to memory and takes steps at each.
+/// Writes the words to memory and takes steps at each word.
 fn for_each_word(words: &[u32], mut take: impl FnMut(&mut Arena, u64, u32)) {
     let mut pages = Pages::new();
-    // In reverse: signed loads come first, where LOCATIONS has most addresses.
+    // Reverse the operands: signed loads come first, where `LOCATIONS` has most addresses.
     let data = OPERANDS.iter().rev().flat_map(|value| value.to_le_bytes());
     let data: Vec<u8> = data.cycle().take(4096).collect();
-    pages.insert(DATA, Box::new(data.try_into().expect("a page")));
+    pages.insert(DATA, Box::new(data.try_into().expect("the data fills a page")));
     for (address, words) in (CODE..).step_by(4096).zip(words.chunks(PAGE_BYTES as usize / 4)) {
         let mut page = [0; PAGE_BYTES as usize];
         page.as_chunks_mut()
@@ -75,7 +75,7 @@ fn two_registers() {
         for a in OPERANDS {
             for b in OPERANDS {
                 let start = with_operands(pc, word, a, b);
-                // L1 takes a part of them, a different one for every word.
+                // L1 takes a part of the steps, a different part for every word.
                 steps += 1;
                 if steps.is_multiple_of(7) {
                     arena.step_on_l1(&start, &mut l1);
@@ -98,7 +98,7 @@ fn register_and_immediate() {
         .flat_map(|template| IMMEDIATES.map(|imm| (template, imm)))
         .flat_map(|(template, imm)| {
             [[5, 6], [5, 5], [0, 6]].map(|[rd, rs1]| {
-                // Sets the upper bits too, where the immediate has them.
+                // Set the upper bits too if the immediate has them.
                 let imm = if template.format == Format::U { imm << 12 | imm } else { imm };
                 template.encode(Fields { rd, rs1, rs2: 0, imm })
             })

@@ -1,5 +1,5 @@
-//! One step, taken by four implementations: the step function, the fast interpreter, `RiscvStep` on
-//! L1, and ckb-vm, which is independent of Turnpike. All reach the same state from any state.
+//! Four implementations take one step: the step function, the fast interpreter, `RiscvStep` on L1,
+//! and ckb-vm, which is independent of Turnpike. All reach the same state from any state.
 
 mod arena;
 mod ckb;

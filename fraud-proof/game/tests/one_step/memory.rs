@@ -20,7 +20,7 @@ pub(crate) struct CkbMemory {
     /// Nodes by level, from the leaves up, and index.
     nodes: HashMap<(u32, u64), B256>,
     stale: BTreeSet<u64>,
-    /// Values before each store, to undo it.
+    /// The values before each store, to undo the stores.
     undo: Vec<(u64, Vec<u8>)>,
     empty: Vec<B256>,
 }
@@ -105,7 +105,7 @@ fn check(address: u64, size: u64) -> Result<(), Error> {
 }
 
 fn index(number: u64) -> usize {
-    usize::try_from(number).expect("fits")
+    usize::try_from(number).expect("number fits usize")
 }
 
 fn parent(left: B256, right: B256) -> B256 {
@@ -149,7 +149,7 @@ impl Memory for CkbMemory {
     }
 
     fn execute_load32(&mut self, address: u64) -> Result<u32, Error> {
-        Ok(u32::try_from(self.load(address, 4)?).expect("of 4 bytes"))
+        Ok(u32::try_from(self.load(address, 4)?).expect("the load has 4 bytes"))
     }
 
     fn memory_size(&self) -> usize {

@@ -8,7 +8,7 @@ use crate::{
     memory::PAGE_BYTES,
 };
 
-/// Number of steps per memory: as many as it has code words.
+/// Number of steps per memory: one for each code word.
 const STEPS: usize = CODE.len() * WORDS;
 const WORDS: usize = PAGE_BYTES as usize / 4;
 
@@ -139,7 +139,8 @@ fn set_call(rng: &mut Rng, registers: &mut [u64; 32]) {
     };
 }
 
-/// Takes the steps of one thread's memories. Returns how many did not lack a preimage.
+/// Takes the steps of one thread's memories. Returns the number of steps that did not lack a
+/// preimage.
 fn take_steps(thread: usize) -> usize {
     let mut l1 = l1();
     let mut taken = 0;
@@ -157,7 +158,7 @@ fn random_steps_agree_on_all_machines() {
     let taken: usize = thread::scope(|scope| {
         let threads =
             array::from_fn::<_, THREADS, _>(|thread| scope.spawn(move || take_steps(thread)));
-        threads.map(|thread| thread.join().expect("all alike")).iter().sum()
+        threads.map(|thread| thread.join().expect("all machines agree")).iter().sum()
     });
     assert!(taken > 1_000_000, "{taken} of {} steps came to an end", MEMORIES as usize * STEPS);
 }

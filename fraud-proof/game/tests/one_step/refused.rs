@@ -12,7 +12,7 @@ use crate::{
 const OF_A_KIND: usize = 4;
 const PATH_BYTES: usize = 896;
 
-/// A step with the inputs that L1 takes.
+/// A step with the inputs that L1 receives.
 struct Case {
     state: Vec<u8>,
     proof: Vec<u8>,
@@ -55,8 +55,8 @@ fn step(l1: &mut L1Step, state: &[u8], proof: &[u8]) -> Option<B256> {
     }
 }
 
-/// The result that L1 has to return for a state and a proof on the arena's memory. Loads what the
-/// step reads.
+/// The result that L1 must return for a state and a proof on the arena's memory. Loads the preimage
+/// that the step reads.
 fn expected(arena: &mut Arena, l1: &mut L1Step, bytes: &[u8], proof: &[u8]) -> Option<B256> {
     let state = State::decode(bytes.as_array()?)?;
     if state.exit.is_some() {
@@ -108,7 +108,7 @@ fn altered_proof_is_refused() {
     }
 }
 
-/// An altered state either takes its own step with this proof, or is refused.
+/// An altered state either takes its own step with this proof, or is rejected.
 #[test]
 fn altered_state_changes_the_result() {
     let (mut arena, mut l1, cases) = cases();
@@ -134,7 +134,7 @@ fn altered_state_changes_the_result() {
 fn halted_machine_keeps_its_state() {
     let (_, mut l1, cases) = cases();
     for Case { state, proof, .. } in &cases {
-        let state = State::decode(state.as_array().expect("its length")).expect("a state");
+        let state = State::decode(state.as_array().expect("valid length")).expect("valid state");
         let state = State { exit: Some(0x8000_0000_0000_0001), ..state };
         assert_eq!(step(&mut l1, &state.encode(), &[]), Some(state.hash()));
         assert!(proof.is_empty() || step(&mut l1, &state.encode(), proof).is_none());
@@ -145,7 +145,8 @@ fn halted_machine_keeps_its_state() {
 fn read_is_refused_until_its_preimage_is_loaded() {
     let (mut arena, _, cases) = cases();
     let reads = |case: &&Case| case.proof.len() == PATH_BYTES && case.reads_preimage;
-    let Case { state, proof, after, .. } = cases.iter().find(reads).expect("one reads a preimage");
+    let Case { state, proof, after, .. } =
+        cases.iter().find(reads).expect("a case reads a preimage");
     let mut fresh = l1();
     assert_eq!(step(&mut fresh, state, proof), None);
     assert_eq!(expected(&mut arena, &mut fresh, state, proof), Some(*after));

@@ -22,7 +22,7 @@ use turnpike_protocol::{LocalInputs, OracleWord};
 /// Maximum gas of a transaction (EIP-7825).
 pub(crate) const GAS_MAX: u64 = 1 << 24;
 
-/// Changes a precompile's Ethereum gas price.
+/// A change of a precompile's Ethereum gas price.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prices {
     pub(crate) base: u64,
@@ -65,8 +65,8 @@ impl L1 {
         Self::with_precompiles_of(SpecId::OSAKA, prices).expect("deployed")
     }
 
-    /// An L1 that has no more precompiles than a fork has; the reason if the oracle is not deployed
-    /// there.
+    /// An L1 that has only the precompiles of a fork. Fails with the revert data if the oracle
+    /// cannot be deployed there.
     pub(crate) fn with_precompiles_of(precompiles: SpecId, prices: Prices) -> Result<Self, Bytes> {
         let context = Context::mainnet().with_db(InMemoryDB::default()).modify_cfg_chained(|cfg| {
             cfg.set_spec_and_mainnet_gas_params(SpecId::OSAKA);
@@ -76,7 +76,7 @@ impl L1 {
         let evm = context.build_mainnet().with_precompiles(Repriced { inner, prices });
         let mut l1 = Self { evm, oracle: Address::ZERO };
         let tx = transaction(TxKind::Create, PreimageOracle::BYTECODE.clone(), GAS_MAX);
-        match l1.evm.transact_commit(tx).expect("valid") {
+        match l1.evm.transact_commit(tx).expect("valid transaction") {
             ExecutionResult::Revert { output, .. } => Err(output),
             deployed => {
                 l1.oracle = deployed.created_address().expect("deployed");
@@ -85,7 +85,7 @@ impl L1 {
         }
     }
 
-    /// Calls the oracle, and leaves everything as it was; `None` if the limit does not even cover
+    /// Calls the oracle without changing its state. Returns `None` if the gas limit does not cover
     /// the data.
     pub(crate) fn try_call(&mut self, data: &Bytes, gas_limit: u64) -> Option<ExecutionResult> {
         let tx = transaction(TxKind::Call(self.oracle), data.clone(), gas_limit);
@@ -102,10 +102,10 @@ impl L1 {
     /// Sends a call to the oracle.
     pub(crate) fn call(&mut self, data: &Bytes) -> ExecutionResult {
         let tx = transaction(TxKind::Call(self.oracle), data.clone(), GAS_MAX);
-        self.evm.transact_commit(tx).expect("valid")
+        self.evm.transact_commit(tx).expect("valid transaction")
     }
 
-    /// Reads a word from the oracle; `None` if it reverts.
+    /// Reads a word from the oracle. Returns `None` if the read reverts.
     pub(crate) fn read(
         &mut self,
         key: B256,
@@ -129,7 +129,7 @@ impl L1 {
 /// The part that a call recorded, if it recorded one.
 pub(crate) fn recorded(result: &ExecutionResult) -> Option<Part> {
     let log = result.logs().first()?;
-    let event = PartLoaded::decode_log(log).expect("the only event");
+    let event = PartLoaded::decode_log(log).expect("the log is the event");
     let offset = event.offset.to();
     let word = OracleWord { word: event.word, len: event.len };
     Some(Part { key: event.key, offset, word })

@@ -27,7 +27,7 @@ fn measure(l1: &mut L1, data: &Bytes) -> (u64, u64) {
         let loaded = l1.try_call(data, limit).filter(|result| recorded(result).is_some());
         loaded.map(|result| used = result.tx_gas_used()).is_some()
     };
-    assert!(works(GAS_MAX), "not within a transaction");
+    assert!(works(GAS_MAX), "the load does not fit one transaction");
     let (mut too_little, mut enough) = (0, GAS_MAX / LIMIT_STEP);
     while enough - too_little > 1 {
         let middle = (too_little + enough) / 2;
@@ -44,8 +44,9 @@ fn keccak(name: &str, len: usize) -> Case {
 
 fn blob() -> Case {
     let bytes: Bytes = vec![1; BLOB_BYTES].into();
-    let blob = c_kzg::Blob::from_bytes(&bytes).expect("a blob");
-    let commitment = c_kzg::ethereum_kzg_settings(0).blob_to_kzg_commitment(&blob).expect("a blob");
+    let blob = c_kzg::Blob::from_bytes(&bytes).expect("valid blob");
+    let commitment =
+        c_kzg::ethereum_kzg_settings(0).blob_to_kzg_commitment(&blob).expect("valid blob");
     let versioned_hash = kzg_to_versioned_hash(commitment.to_bytes().as_slice());
     let preimage = Preimage::Blob { versioned_hash, bytes };
     Case { name: "blob element".to_owned(), precompile_gas: 50_000, preimage }
@@ -60,8 +61,9 @@ fn cases() -> Vec<Case> {
     ];
     let config = turnpike_protocol::Genesis::dev().config;
     for call in inputs::most_expensive() {
-        let precompile = Precompiles::osaka().get(&call.address).expect("exists");
-        let output = precompile.execute(&call.input, u64::MAX, 0).expect("no fault");
+        let precompile = Precompiles::osaka().get(&call.address).expect("the precompile exists");
+        let output =
+            precompile.execute(&call.input, u64::MAX, 0).expect("the precompile does not fault");
         let precompile_gas = output.gas_used;
         assert!(precompile_gas <= config.precompile_gas_max, "{}", call.name);
         assert!(call.input.len() as u64 <= config.precompile_input_bytes_max, "{}", call.name);
@@ -77,8 +79,8 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Every preimage that the program may read can be loaded within one transaction, intrinsic gas
-/// included (EIP-7623, EIP-7825).
+/// Every preimage that the program may read can be loaded in one transaction, including intrinsic
+/// gas (EIP-7623, EIP-7825).
 #[test]
 fn most_expensive_loads_fit_one_transaction() {
     let mut l1 = L1::new(AS_IT_IS);
@@ -87,12 +89,9 @@ fn most_expensive_loads_fit_one_transaction() {
     );
     println!("|---|---|---|---|---|");
     for Case { name, precompile_gas, preimage } in cases() {
-        let data = load_call(&preimage, 0).expect("a blob").expect("a call");
+        let data = load_call(&preimage, 0).expect("valid preimage").expect("loading needs a call");
         let (limit, used) = measure(&mut l1, &data);
         println!("| {name} | {} | {precompile_gas} | {limit} | {used} |", data.len());
-        assert!(
-            used <= limit && limit * 5 / 4 <= GAS_MAX,
-            "{name}: room for L1 to charge a quarter more"
-        );
+        assert!(used <= limit && limit * 5 / 4 <= GAS_MAX, "{name}: L1 can charge a quarter more");
     }
 }

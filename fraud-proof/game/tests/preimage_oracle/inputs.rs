@@ -6,7 +6,7 @@ use turnpike_executor::{is_oracle_precompile, precompile_outcome};
 use turnpike_protocol::{Genesis, Preimage};
 use turnpike_state::PrecompileOutcome;
 
-/// From the test vectors of daimo-eth/p256-verifier.
+/// A valid input from the test vectors of daimo-eth/p256-verifier.
 const P256_VALID: [u8; 160] = hex!(
     "4cee90eb86eaa050036147a12d49004b6b9c72bd725d39d4785011fe190f0b4d"
     "a73bd4903f0ce3b639bbbf6e8e80d16931ff4bcf5993d58468e8fb19086e8cac"
@@ -25,8 +25,8 @@ const BN254_PAIR: [u8; 192] = hex!(
     "12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa"
 );
 
-/// Commits to the polynomial X, whose value at a point is the point; the generator proves every
-/// value.
+/// Commits to the polynomial X. Its value at a point is the point itself, and the generator proves
+/// every value.
 const KZG_COMMITMENT: [u8; 48] = hex!(
     "ad3eb50121139aa34db1d545093ac9374ab7bca2c0f3bf28e27c8dcd8fc7cb42d25926fc0c97b336e9f0fb35e5a04c81"
 );
@@ -44,7 +44,7 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn preimage(&self) -> Preimage {
         let (address, input) = (self.address, Bytes::copy_from_slice(&self.input));
-        let output = match precompile_outcome(&address, &input).expect("of the oracle") {
+        let output = match precompile_outcome(&address, &input).expect("an oracle precompile") {
             PrecompileOutcome::Output(output) => Some(output),
             PrecompileOutcome::Failure => None,
         };
@@ -55,8 +55,7 @@ impl Call {
         matches!(self.preimage(), Preimage::Precompile { output: Some(_), .. })
     }
 
-    /// The same with something wrong in its last element; `None` for those with which no input
-    /// fails.
+    /// The same call with an invalid last element. `None` for precompiles that no input makes fail.
     pub(crate) fn failing(&self) -> Option<Self> {
         let Self { name, address, ref input } = *self;
         if [1, 5, 0x100].map(at).contains(&address) {
@@ -65,7 +64,7 @@ impl Call {
         let mut input = input.clone();
         let element = element_bytes(address);
         let place = input.len() - element;
-        // A coordinate beyond the field; in a point evaluation, a wrong hash.
+        // Set a coordinate beyond the field or, in a point evaluation, a wrong hash.
         input[place..][..32].fill(0xff);
         let call = Self { name, address, input };
         assert!(!call.succeeds(), "{name}");
@@ -81,7 +80,7 @@ fn element_bytes(address: Address) -> usize {
     let sizes =
         [(6, 128), (7, 96), (8, 192), (0xa, 192), (0xb, 256), (0xc, 160), (0xd, 512), (0xe, 288)];
     let sizes = sizes.into_iter().chain([(0xf, 384), (0x10, 64), (0x11, 128)]);
-    sizes.into_iter().find(|size| at(size.0) == address).expect("may fail").1
+    sizes.into_iter().find(|size| at(size.0) == address).expect("the precompile can fail").1
 }
 
 fn output(number: u64, input: &[u8]) -> Vec<u8> {
@@ -91,7 +90,7 @@ fn output(number: u64, input: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The elements in `bytes`.
+/// This many elements, concatenated.
 fn fill(element: &[u8], count: usize) -> Vec<u8> {
     element.repeat(count)
 }
@@ -101,7 +100,7 @@ fn modexp(base: usize, exponent: &[u8], modulus: usize) -> Vec<u8> {
     [lengths.concat(), vec![0xfe; base], exponent.to_vec(), vec![0xfb; modulus]].concat()
 }
 
-/// One valid call of each precompile, with this many elements where it takes several.
+/// One valid call of each precompile, with this many elements if it takes several.
 fn calls(bn254_pairs: usize, g1: usize, g2: usize, pairs: usize, exponent: &[u8]) -> Vec<Call> {
     let point1 = output(0x10, &[[0; 16].as_slice(), &[0x17; 48]].concat());
     let point2 = output(0x11, &[[0; 16].as_slice(), &[0x17; 48], &[0; 16], &[0x16; 48]].concat());
@@ -137,8 +136,8 @@ pub(crate) fn small() -> Vec<Call> {
     calls(2, 2, 2, 2, &[3])
 }
 
-/// The most expensive valid call of each that the development chain allows: with one element more,
-/// it would cost more gas, or take more input, than a call may.
+/// The most expensive valid call of each precompile that the development chain allows. With one
+/// more element, it would cost more gas or take more input than a call may.
 pub(crate) fn most_expensive() -> Vec<Call> {
     let config = Genesis::dev().config;
     assert_eq!((config.precompile_gas_max, config.precompile_input_bytes_max), (6_000_000, 98_304));

@@ -14,13 +14,13 @@ use crate::{
     inputs::{self, Call},
 };
 
-/// Loads a part on L1, and compares what it then reads with what the program reads.
+/// Loads a part on L1, and compares the words that L1 and the program then read.
 fn check(l1: &mut L1, preimages: &mut Preimages, preimage: &Preimage, offset: u64) {
     let key = preimage.key();
-    let expected = preimages.read(&key, offset).expect("was added");
+    let expected = preimages.read(&key, offset).expect("the preimage was added");
     let local = preimages.local;
-    assert_eq!(l1.read(key, offset, &local), None, "not loaded before");
-    let call = load_call(preimage, offset).expect("a blob").expect("something to load");
+    assert_eq!(l1.read(key, offset, &local), None, "the part is not loaded yet");
+    let call = load_call(preimage, offset).expect("valid preimage").expect("loading needs a call");
     let result = l1.call(&call);
     assert!(result.is_success(), "{result:?}");
     assert_eq!(result.into_output(), Some(Bytes::from(key.0)));
@@ -67,10 +67,11 @@ fn precompile_results() {
 fn blob_elements() {
     let mut l1 = L1::new(AS_IT_IS);
     let noise: Vec<u8> = (0..4_000_u16).flat_map(|i| keccak256(i.to_be_bytes()).0).collect();
-    let bytes: Bytes = pack_blobs(&noise).expect("fits").into();
+    let bytes: Bytes = pack_blobs(&noise).expect("data fits the blobs").into();
     assert_eq!(bytes.len(), BLOB_BYTES);
-    let blob = c_kzg::Blob::from_bytes(&bytes).expect("a blob");
-    let commitment = c_kzg::ethereum_kzg_settings(0).blob_to_kzg_commitment(&blob).expect("a blob");
+    let blob = c_kzg::Blob::from_bytes(&bytes).expect("valid blob");
+    let commitment =
+        c_kzg::ethereum_kzg_settings(0).blob_to_kzg_commitment(&blob).expect("valid blob");
     let versioned_hash = kzg_to_versioned_hash(commitment.to_bytes().as_slice());
     let (mut preimages, preimage) = added(Preimage::Blob { versioned_hash, bytes });
     for index in [0, 1, 2, 3, 100, 2_047, 2_048, 4_094, 4_095] {
@@ -110,7 +111,7 @@ fn local_inputs() {
     assert_eq!(l1.read(LocalInput::BlockIndex.key(), 8, &local), None);
 }
 
-/// Others may load what they like, and load it again: what was loaded stays.
+/// Anyone may load any preimage, repeatedly. Loaded words never change.
 #[test]
 fn loaded_words_never_change() {
     let mut l1 = L1::new(AS_IT_IS);
@@ -119,10 +120,11 @@ fn loaded_words_never_change() {
     check(&mut l1, &mut preimages, &preimage, 32);
     let local = LocalInputs::default();
     let before = l1.read(preimage.key(), 32, &local);
-    // A longer preimage of another hash, the same again, and another part.
+    // A longer preimage of another hash, the same preimage again, and another part.
     for (bytes, offset) in [(&[7; 41][..], 32), (&bytes[..], 32), (&bytes[..], 0)] {
         let other = Preimage::Keccak { bytes: Bytes::copy_from_slice(bytes) };
-        let call = load_call(&other, offset).expect("no blob").expect("a call");
+        let call =
+            load_call(&other, offset).expect("valid preimage").expect("loading needs a call");
         let result = l1.call(&call);
         let is_new = !(bytes.len() == 40 && offset == 32);
         assert_eq!(recorded(&result).is_some(), is_new);
@@ -134,11 +136,11 @@ fn loaded_words_never_change() {
     assert_eq!(l1.read(keccak_key(U256::ZERO.into()), 0, &local), None);
 }
 
-/// Where a precompile is missing, calls of it succeed and return nothing, which is not its output.
+/// If a precompile is missing, calls of it succeed with empty output, which is wrong.
 #[test]
 fn deployment_fails_without_precompiles() {
     for (fork, missing) in [(SpecId::PRAGUE, 0x100), (SpecId::CANCUN, 0xb), (SpecId::LONDON, 0xa)] {
-        let reason = L1::with_precompiles_of(fork, AS_IT_IS).err().expect("refused");
+        let reason = L1::with_precompiles_of(fork, AS_IT_IS).err().expect("the deployment fails");
         let precompile = Address::from_word(U256::from(missing).into());
         assert_eq!(reason, PreimageOracle_NoSuchPrecompile { precompile }.abi_encode());
     }

@@ -1,6 +1,5 @@
-//! `PreimageOracle` on an L1 of its own: what is loaded is what the program reads, whatever gas the
-//! call is given and whatever L1 charges; and the most expensive that may be asked for fits one
-//! transaction.
+//! `PreimageOracle` on a separate L1. Loaded words equal the words that the program reads, whatever
+//! the gas limit and L1's prices. The most expensive allowed load fits one transaction.
 
 mod evm;
 mod gas;

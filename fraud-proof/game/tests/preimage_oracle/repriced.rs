@@ -9,16 +9,16 @@ use crate::{
 const GAS_MIN: u64 = 25_000;
 const GAS_MAX: u64 = 4_000_000;
 
-/// Loads a call's result with less and more gas, and compares whatever is recorded with what the
-/// program reads. Says with how many gas limits something was.
+/// Loads a call's result with less and more gas, and compares each recorded part with the program's
+/// word. Returns the number of gas limits with a recorded part.
 fn sweep(l1: &mut L1, call: &Call) -> usize {
     let preimage = call.preimage();
     let mut preimages = Preimages::default();
     preimages.add(preimage.clone());
     let key = preimage.key();
-    let word = preimages.read(&key, 0).expect("was added");
+    let word = preimages.read(&key, 0).expect("the preimage was added");
     let expected = Part { key, offset: 0, word };
-    let data = load_call(&preimage, 0).expect("no blob").expect("a call");
+    let data = load_call(&preimage, 0).expect("valid preimage").expect("loading needs a call");
     let limits = std::iter::successors(Some(GAS_MIN), |gas| Some(gas + gas / 40));
     let limits = limits.take_while(|gas| *gas < GAS_MAX);
     let mut loads = 0;
@@ -41,7 +41,7 @@ fn sweep_all(prices: Prices) {
         if let Some(failing) = call.failing() {
             let failures = sweep(&mut l1, &failing);
             assert!(failures > 20, "{}: {failures} failures with {prices:?}", call.name);
-            // A failure takes the gas of two calls.
+            // A failure uses the gas of two calls.
             assert!(failures <= loads, "{}", call.name);
         }
     }

@@ -1,11 +1,12 @@
-//! A program for the machine that is as long as a test wants it, and reads and writes on its way.
+//! A program for the machine whose length a test chooses. It reads preimages and memory, and writes
+//! memory.
 
 use turnpike_vm::{Instruction, Op};
 
-/// Where it starts.
+/// Address of the first instruction.
 const ENTRY: u64 = 0x1_0000;
 
-/// Steps before its loop, of the loop, and after it.
+/// Number of steps before the loop, per round of the loop, and after it.
 const STEPS: [u64; 3] = [9, 8, 8];
 
 const ECALL: Instruction = instruction(Op::Ecall, 0, 0, 0, 0);
@@ -14,11 +15,11 @@ const fn instruction(op: Op, rd: u8, rs1: u8, rs2: u8, imm: i32) -> Instruction 
     Instruction { op, rd, rs1, rs2, imm }
 }
 
-/// Reads the agreed output root, counts up to `rounds`, a multiple of 4096, in 8 MiB of memory, and
-/// leaves the root with the number added to its first eight bytes.
+/// The program reads the agreed output root and counts up to `rounds`, a multiple of 4096, in 8 MiB
+/// of memory. Its result is the root with the number added to the first eight bytes.
 pub(crate) fn counter(rounds: i32) -> Vec<u8> {
     let words = [
-        // The key of the output root.
+        // Store the key of the output root.
         instruction(Op::Addi, 10, 0, 0, 1),
         instruction(Op::Addi, 13, 0, 0, 1),
         instruction(Op::Slli, 13, 13, 0, 56),
@@ -50,10 +51,10 @@ pub(crate) fn counter(rounds: i32) -> Vec<u8> {
     elf(&words.iter().flat_map(|word| word.encode().to_le_bytes()).collect::<Vec<_>>())
 }
 
-/// How many steps it takes.
+/// The number of steps that the program takes.
 pub(crate) fn counter_steps(rounds: i32) -> u64 {
     let [before, round, after] = STEPS;
-    before + round * u64::try_from(rounds).expect("some") + after
+    before + round * u64::try_from(rounds).expect("rounds are not negative") + after
 }
 
 /// A static executable of one segment.

@@ -1,4 +1,4 @@
-//! Traces: any state of a run, in any order, in few steps.
+//! Traces compute any state of a run, in any order, with few steps.
 
 mod counter;
 mod states;

@@ -1,4 +1,4 @@
-//! Any state of a run, in any order, for few steps.
+//! Traces compute any state of a run, in any order, with few steps.
 
 use alloy_primitives::{B256, keccak256};
 use turnpike_game::{L1Step, Trace, TraceError, TraceFault, prove::STEPS_MAX};
@@ -10,18 +10,19 @@ use turnpike_vm::{Machine, MissingPreimage, State};
 use crate::counter::{counter, counter_steps};
 
 fn preimages() -> Preimages {
-    let output_root = B256::from(std::array::from_fn(|at| u8::try_from(at).expect("few")));
+    let output_root =
+        B256::from(std::array::from_fn(|at| u8::try_from(at).expect("index fits 8 bits")));
     Preimages::new(LocalInputs { output_root, ..LocalInputs::default() })
 }
 
 fn trace(rounds: i32) -> Trace {
-    Trace::new(&counter(rounds), preimages()).expect("a program")
+    Trace::new(&counter(rounds), preimages()).expect("the program loads")
 }
 
-/// The state after so many steps, one after the other.
+/// The state after this many steps, taken one after the other.
 fn stepped(elf: &[u8], steps: u64) -> State {
-    let mut machine = Machine::load(elf, None).expect("a program");
-    (0..steps).for_each(|_| machine.step(&mut preimages()).expect("the root is there"));
+    let mut machine = Machine::load(elf, None).expect("the program loads");
+    (0..steps).for_each(|_| machine.step(&mut preimages()).expect("the witness has the root"));
     machine.state()
 }
 
@@ -37,23 +38,23 @@ fn states_in_random_order_equal_single_steps() {
     let (elf, end) = (counter(ROUNDS), counter_steps(ROUNDS));
     let mut rng = Rng::new(1);
     let mut steps: Vec<u64> = (0..40).map(|_| rng.next_u64() % (end + 2)).collect();
-    // A stride of snapshots is 2^20 steps: right there, and beside it.
+    // Snapshots are 2^20 steps apart. Test the steps at a snapshot and next to it.
     steps.extend([0, 1, 4, 5, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, end - 1, end, end + 1]);
     let mut sorted = steps.clone();
     sorted.sort_unstable();
-    let mut machine = Machine::load(&elf, None).expect("a program");
+    let mut machine = Machine::load(&elf, None).expect("the program loads");
     let expected: Vec<State> = sorted
         .iter()
         .map(|step| {
             while machine.steps() < *step && machine.exit().is_none() {
-                machine.step(&mut preimages()).expect("the root is there");
+                machine.step(&mut preimages()).expect("the witness has the root");
             }
             machine.state()
         })
         .collect();
     let mut trace = trace(ROUNDS);
     for step in steps {
-        let at = sorted.binary_search(&step).expect("among them");
+        let at = sorted.binary_search(&step).expect("the step is in the list");
         assert_eq!(trace.state_at(step).expect("runs"), expected[at], "after {step} steps");
     }
 }
@@ -61,16 +62,16 @@ fn states_in_random_order_equal_single_steps() {
 #[test]
 fn state_after_the_exit_stays_the_last() {
     let mut trace = trace(4096);
-    let last = trace.final_state().expect("ends");
+    let last = trace.final_state().expect("the run ends");
     assert_eq!((last.exit, last.step), (Some(0), counter_steps(4096)));
     for step in [last.step, last.step + 1, 1 << 41, STEPS_MAX, u64::MAX] {
         assert_eq!(trace.state_at(step).expect("runs"), last);
     }
     assert!(trace.state_at(last.step - 1).expect("runs").exit.is_none());
     let mut expected = preimages().local.output_root;
-    // 4096 is added to the first eight bytes, the lowest first.
+    // 4096 is added to the first eight bytes, lowest byte first.
     expected[1] += 16;
-    assert_eq!(trace.output_root().expect("ends"), Some(expected));
+    assert_eq!(trace.output_root().expect("the run ends"), Some(expected));
 }
 
 #[test]
@@ -81,7 +82,8 @@ fn missing_preimage_is_reported_and_earlier_states_stay_available() {
             None
         }
     }
-    let mut trace = Trace::forged(&counter(4096), Nothing, preimages(), None).expect("a program");
+    let mut trace =
+        Trace::forged(&counter(4096), Nothing, preimages(), None).expect("the program loads");
     for step in [5, 100, STEPS_MAX] {
         let error = trace.state_at(step).expect_err("it is missing");
         assert!(matches!(error, TraceError::Missing(MissingPreimage { offset: 0, .. })));
@@ -90,7 +92,7 @@ fn missing_preimage_is_reported_and_earlier_states_stay_available() {
     assert!(trace.prove(4, 0).is_err());
 }
 
-/// Looks at ever smaller ranges as both sides of a game do, down to the step before `step`.
+/// Reads ever smaller ranges, as both sides of a game do, down to the step before `step`.
 fn narrow(trace: &mut Trace, step: u64) {
     let (mut first, mut last) = (0, STEPS_MAX);
     while last - first > 1 {
@@ -98,7 +100,8 @@ fn narrow(trace: &mut Trace, step: u64) {
         for position in &claims {
             trace.hash_at(*position).expect("runs");
         }
-        let at = claims.iter().position(|position| *position >= step).expect("in the range");
+        let at =
+            claims.iter().position(|position| *position >= step).expect("the step is in the range");
         first = if at == 0 { first } else { claims[at - 1] };
         last = claims[at];
     }
@@ -107,12 +110,12 @@ fn narrow(trace: &mut Trace, step: u64) {
 
 #[test]
 fn game_repeats_few_steps_of_the_run() {
-    // More than there are snapshots of the first stride.
+    // The run needs more snapshots than the first stride allows.
     const ROUNDS: i32 = 24 << 20;
     let end = counter_steps(ROUNDS);
     assert!(end > 1 << 27);
     let mut trace = trace(ROUNDS);
-    trace.final_state().expect("ends");
+    trace.final_state().expect("the run ends");
     assert_eq!(trace.steps_taken(), end);
     let mut rng = Rng::new(2);
     for game in 1..=8 {
@@ -121,7 +124,7 @@ fn game_repeats_few_steps_of_the_run() {
         let taken = trace.steps_taken() - before;
         assert!(taken < end / 4, "game {game} takes {taken} steps of {end}");
     }
-    // Looking twice is free.
+    // Reading a state again takes no steps.
     let before = trace.steps_taken();
     for step in (0..1_000).map(|at| at * (end / 1_000)) {
         trace.hash_at(step).expect("runs");
@@ -138,9 +141,10 @@ fn fault_makes_exactly_one_false_step() {
     const FAULT: u64 = 1_500_000;
     let elf = counter(ROUNDS);
     let fault = TraceFault::new(FAULT, |machine| machine.set_register(13, 77));
-    let mut lying = Trace::forged(&elf, preimages(), preimages(), Some(fault)).expect("a program");
+    let mut lying =
+        Trace::forged(&elf, preimages(), preimages(), Some(fault)).expect("the program loads");
     let mut right = trace(ROUNDS);
-    let end = lying.final_state().expect("ends");
+    let end = lying.final_state().expect("the run ends");
     assert_ne!(lying.output_root().expect("ends"), right.output_root().expect("ends"));
     let mut rng = Rng::new(3);
     for _ in 0..50 {
@@ -154,7 +158,8 @@ fn fault_makes_exactly_one_false_step() {
         let proof = lying.prove(step, 7).expect("runs");
         assert_eq!(proof.segment, 7);
         assert_eq!(keccak256(&proof.state), lying.hash_at(step).expect("runs"));
-        let found = l1.step(&proof.state, &proof.proof, &preimages().local).expect("provable");
+        let found =
+            l1.step(&proof.state, &proof.proof, &preimages().local).expect("L1 accepts the proof");
         let claimed = lying.hash_at(step + 1).expect("runs");
         assert_eq!(found.state == claimed, step != FAULT - 1, "step {step}");
     }
@@ -172,14 +177,16 @@ fn false_oracle_makes_one_false_read() {
             Some(OracleWord::of(&[0x55; 32], 0))
         }
     }
-    let mut lying = Trace::forged(&counter(4096), Liar, preimages(), None).expect("a program");
-    let root = lying.output_root().expect("ends").expect("ends well");
+    let mut lying =
+        Trace::forged(&counter(4096), Liar, preimages(), None).expect("the program loads");
+    let root = lying.output_root().expect("the run ends").expect("the run succeeds");
     assert_eq!(root[8..], [0x55; 24]);
     let mut right = trace(4096);
     assert_eq!(lying.state_at(4).expect("runs"), right.state_at(4).expect("runs"));
     let proof = lying.prove(4, 0).expect("runs");
     let mut l1 = L1Step::new();
-    let found = l1.step(&proof.state, &proof.proof, &preimages().local).expect("provable");
+    let found =
+        l1.step(&proof.state, &proof.proof, &preimages().local).expect("L1 accepts the proof");
     assert_eq!(found.state, right.hash_at(5).expect("runs"));
     assert_ne!(found.state, lying.hash_at(5).expect("runs"));
 }
