@@ -1,3 +1,5 @@
+//! The hook that lets a test build a dishonest node.
+
 use core::fmt::Debug;
 
 use crate::Executed;

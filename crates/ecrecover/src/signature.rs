@@ -1,3 +1,5 @@
+//! A signature with the hash that it signs, and the recovery of its signer with libsecp256k1.
+
 use alloy_consensus::crypto::secp256k1::recover_signer_unchecked;
 use alloy_primitives::{Address, B256, U256};
 

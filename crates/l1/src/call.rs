@@ -1,3 +1,5 @@
+//! Calls to contracts, and the calls that a proposer sends to the rollup contract.
+
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use turnpike_protocol::OutputRoot;

@@ -128,8 +128,9 @@ impl SourceHash {
 }
 
 impl Deposit {
-    /// The queue's accumulator after this deposit: `keccak256(abi.encode(previous, index,
-    /// l1BlockNumber, from, to, version, keccak256(opaqueData)))`.
+    /// The queue's accumulator after this deposit:
+    /// `keccak256(abi.encode(previous, index, l1BlockNumber, from, to, version,
+    /// keccak256(opaqueData)))`.
     pub fn accumulate(&self, previous: B256) -> B256 {
         keccak256(self.preimage(previous))
     }

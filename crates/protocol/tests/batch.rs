@@ -452,8 +452,8 @@ fn encoding_matches_the_golden_vectors() {
     assert_eq!(vectors, Vector::all());
 }
 
-/// Run it after a change of the format: `cargo test -p turnpike-protocol --test batch --
-/// --ignored`.
+/// Run it after a change of the format:
+/// `cargo test -p turnpike-protocol --test batch -- --ignored`.
 #[test]
 #[ignore = "writes vectors/batch.json"]
 fn write_vectors() {

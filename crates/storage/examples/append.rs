@@ -1,6 +1,9 @@
-//! Measures the cost of durable appends on this machine: `cargo run --release -p turnpike-storage
-//! --example append [FILE|URL]`. Without an argument it uses a file in the working directory and a
-//! PostgreSQL server that it starts. The database is not deleted afterwards.
+//! Measures the cost of durable appends on this machine:
+//!
+//! `cargo run --release -p turnpike-storage --example append [FILE|URL]`
+//!
+//! Without an argument it uses a file in the working directory and a PostgreSQL server that it
+//! starts. A database given as the argument is not deleted.
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,9 @@
-//! Measures the cost of searching logs on this machine: `cargo run --release -p turnpike-storage
-//! --example logs [BLOCKS]`. Compares the index with a scan of all blocks, on a file in the working
-//! directory that is deleted afterwards.
+//! Measures the cost of searching logs on this machine:
+//!
+//! `cargo run --release -p turnpike-storage --example logs [BLOCKS]`
+//!
+//! Compares the index with a scan of all blocks, on a file in the working directory that is deleted
+//! afterwards.
 
 use std::time::{Duration, Instant};
 

@@ -80,8 +80,8 @@ impl Generators {
     }
 }
 
-/// Small multiples of each SIMD lane's point, on an isomorphic curve. Its point `(x, y)` is `(x /
-/// z², y / z³)` on the usual curve.
+/// Small multiples of each SIMD lane's point, on an isomorphic curve. Its point `(x, y)` is
+/// `(x / z², y / z³)` on the usual curve.
 #[derive(Debug)]
 pub(super) struct Points {
     rows: [[Row; LANES]; POINT_MULTIPLES],

@@ -1,3 +1,5 @@
+//! Reading a damaged journal fails.
+
 use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 use turnpike_storage::{Database, IndexBatch, StorageError};
 

@@ -1,3 +1,5 @@
+//! SQLite files: early versions, unusual paths, damage.
+
 use std::fs;
 
 use sqlx::{AnyConnection, Connection as _};

@@ -1,3 +1,5 @@
+//! Batches, rewinds and queries of the index.
+
 use alloy_primitives::{B256, keccak256};
 use turnpike_storage::{
     Database, IndexBatch, IndexRewind, ReorgedFrom, StorageError, TransactionLocation,

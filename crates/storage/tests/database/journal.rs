@@ -1,3 +1,5 @@
+//! Appending and reading rows of the journal.
+
 use alloy_primitives::keccak256;
 use turnpike_storage::{
     Database, IndexBatch, JournalEntry, JournalRow, ReorgEntry, SliceEntry, StorageError,

@@ -1,3 +1,5 @@
+//! The index of logs, compared with scans of random chains.
+
 use alloy_primitives::{Address, B256, Log, LogData, keccak256};
 use proptest::{collection::vec, prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use turnpike_storage::{

@@ -1,3 +1,5 @@
+//! A database of the first release opens and migrates.
+
 use std::borrow::Cow;
 
 use alloy_primitives::{B64, B256};

@@ -1,3 +1,5 @@
+//! The location of a test's database, on SQLite or PostgreSQL.
+
 use std::{pin::Pin, str::FromStr as _};
 
 use libtest_mimic::{Failed, Trial};

@@ -1,3 +1,5 @@
+//! The outboxes of batcher and challenger.
+
 use alloy_primitives::{B256, Bytes, U256};
 use turnpike_protocol::DataKind;
 use turnpike_storage::{

@@ -1,3 +1,5 @@
+//! PostgreSQL servers: full disks, lost connections, crashes, schemas.
+
 use sqlx::Executor as _;
 use turnpike_storage::{Database, StorageError};
 use turnpike_test_postgres::Server;

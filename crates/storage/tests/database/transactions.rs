@@ -1,3 +1,5 @@
+//! The index of transactions, compared with a map over random chains.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{B256, keccak256};

@@ -1,3 +1,5 @@
+//! One writer at a time: locks, epochs and readers.
+
 use alloy_primitives::B256;
 use turnpike_storage::{Database, IndexBatch, StorageError};
 
