@@ -94,13 +94,13 @@ fn precompile_block() -> (Chain, BlockInput, Address) {
             for fill in [0, 0x5a] {
                 let word = B256::from(U256::from(number));
                 let data = [word.as_slice(), &vec![fill; bytes]].concat();
-                let nonce = nonce.next().expect("endless");
+                let nonce = nonce.next().expect("the sequence is endless");
                 transactions.push(sign(call(nonce, TxKind::Call(contract), data)));
             }
         }
     }
     let poor = B256::with_last_byte(8);
-    let nonce_of_poor = nonce.next().expect("endless");
+    let nonce_of_poor = nonce.next().expect("the sequence is endless");
     let poor = call(nonce_of_poor, TxKind::Call(contract), poor);
     transactions.push(sign(TxEip1559 { gas_limit: 60_000, ..poor }));
     let authorization = Authorization { chain_id: U256::from(4242), address: contract, nonce: 0 };
@@ -108,7 +108,7 @@ fn precompile_block() -> (Chain, BlockInput, Address) {
         sign_message(B256::repeat_byte(0x77), authorization.signature_hash()).expect("signs");
     transactions.push(sign(TxEip7702 {
         chain_id: 4242,
-        nonce: nonce.next().expect("endless"),
+        nonce: nonce.next().expect("the sequence is endless"),
         gas_limit: 200_000,
         max_fee_per_gas: GWEI,
         to: contract,

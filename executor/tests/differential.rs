@@ -97,7 +97,7 @@ fn database(genesis: &Genesis) -> CacheDB<EmptyDB> {
             AccountInfo::new(*balance, *nonce, code.hash_slow(), code),
         );
         for (slot, value) in storage {
-            db.insert_account_storage(*address, *slot, *value).expect("in memory");
+            db.insert_account_storage(*address, *slot, *value).expect("the database is in memory");
         }
     }
     db

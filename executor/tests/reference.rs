@@ -124,7 +124,7 @@ fn transfer_pays_each_fee_to_its_vault() {
     let before = balance(&chain, ALICE);
     let tx = sign(transfer(0, ETHER));
     let outcome = run(&mut chain, vec![], vec![tx.clone()]);
-    let base_fee = u128::from(outcome.header.base_fee_per_gas.expect("London"));
+    let base_fee = u128::from(outcome.header.base_fee_per_gas.expect("the header has a base fee"));
     let l1_fee = L1Fee::new(chain.config(), &origin()).of(&tx.encoded());
     let receipt = &outcome.transactions[0].receipt;
     assert!(l1_fee > U256::ZERO);
@@ -162,7 +162,7 @@ fn base_fee_follows_demand() {
     let mut chain = dev();
     let initial = chain.config().initial_base_fee;
     let first = run(&mut chain, vec![], vec![]);
-    assert!(first.header.base_fee_per_gas.expect("London") < initial);
+    assert!(first.header.base_fee_per_gas.expect("the header has a base fee") < initial);
 }
 
 #[test]

@@ -128,7 +128,9 @@ impl Case {
         self.compare_states(diff, &sandbox)?;
         let mut again = sandbox.detach().expect("full state");
         again.rewind();
-        again.record_parent_hash(self.context.header.parent_hash).expect("it was read");
+        again
+            .record_parent_hash(self.context.header.parent_hash)
+            .expect("an earlier run read the hash");
         self.compare("watched, once more", &results, &self.run_in(&mut again, watched))
     }
 

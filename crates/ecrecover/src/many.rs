@@ -78,7 +78,7 @@ mod tests {
     }
 
     fn over(a: U256, b: U256) -> U256 {
-        a.mul_mod(b.inv_mod(ORDER).expect("is not zero"), ORDER)
+        a.mul_mod(b.inv_mod(ORDER).expect("value is not zero"), ORDER)
     }
 
     /// The signature whose key is `generators` times the generator plus `points` times the point

@@ -48,7 +48,7 @@ fn number(seed: u64, of: &str) -> U256 {
 /// A valid signature, sometimes with the other `s` for the same key.
 fn signed(seed: u64) -> Signature {
     let hash = B256::from(number(seed, "hash"));
-    let signature = sign_message(number(seed, "key").into(), hash).expect("is a key");
+    let signature = sign_message(number(seed, "key").into(), hash).expect("valid key");
     let made = Signature { hash, r: signature.r(), s: signature.s(), is_odd: signature.v() };
     if seed.is_multiple_of(3) {
         Signature { s: N - made.s, is_odd: !made.is_odd, ..made }
@@ -110,7 +110,8 @@ fn signatures_of_a_key_recover_its_address() {
     let signatures: Vec<_> = (0..20)
         .map(|seed| {
             let hash = number(seed, "message").into();
-            let signature = sign_message(key.parse().expect("is hex"), hash).expect("is a key");
+            let signature =
+                sign_message(key.parse().expect("valid hexadecimal"), hash).expect("valid key");
             Signature { hash, r: signature.r(), s: signature.s(), is_odd: signature.v() }
         })
         .collect();

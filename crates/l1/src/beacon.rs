@@ -221,7 +221,7 @@ mod tests {
             ("/key/eth/v1/beacon/genesis", r#"{"data":{"genesis_time":"1000"}}"#.into()),
             ("/key/eth/v1/beacon/blobs/25?", json(&data)),
         ]);
-        let beacon = Beacon::new(&format!("{url}/key")).expect("a URL");
+        let beacon = Beacon::new(&format!("{url}/key")).expect("valid URL");
         let found = beacon.blobs(7, 1_300, &hashes).await.expect("served");
         assert_eq!(found, data);
         hashes.reverse();
@@ -239,7 +239,7 @@ mod tests {
             ("/eth/v1/beacon/genesis", genesis.into()),
             ("/eth/v1/beacon/blobs/7?", json(&data)),
         ]);
-        let beacon = Beacon::new(&url).expect("a URL");
+        let beacon = Beacon::new(&url).expect("valid URL");
         assert_eq!(beacon.blobs(7, 1_300, &hashes).await.expect("served"), data);
     }
 
@@ -248,11 +248,11 @@ mod tests {
         let (mut data, hashes) = blobs(b"a batch");
         data[40] ^= 1;
         let url = serve(vec![("/eth/v1/beacon/blobs/7?", json(&data))]);
-        let beacon = Beacon::new(&url).expect("a URL");
+        let beacon = Beacon::new(&url).expect("valid URL");
         let error = beacon.blobs(7, 1_300, &hashes).await.expect_err("tampered");
         assert!(error.to_string().contains("is not served, 1 others are"), "{error}");
         let url = serve(vec![("/eth/v1/beacon/blobs/7?", "[]".into())]);
-        let error = Beacon::new(&url).expect("a URL").blobs(7, 0, &hashes).await;
+        let error = Beacon::new(&url).expect("valid URL").blobs(7, 0, &hashes).await;
         let error = error.expect_err("malformed").to_string();
         assert!(error.contains("malformed"), "{error}");
     }

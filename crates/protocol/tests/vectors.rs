@@ -94,8 +94,8 @@ fn deposit_accumulators_and_fields() {
         let deposit = Deposit {
             index: number(vector, "index"),
             l1_block_number: number(vector, "l1BlockNumber"),
-            from: text(vector, "from").parse().expect("an address"),
-            to: text(vector, "to").parse().expect("an address"),
+            from: text(vector, "from").parse().expect("valid address"),
+            to: text(vector, "to").parse().expect("valid address"),
             version: wide(vector, "version"),
             opaque_data: bytes(vector, "opaqueData"),
         };
@@ -150,8 +150,8 @@ fn withdrawals() {
     for vector in list(&read("withdrawals"), "messages") {
         let withdrawal = Withdrawal {
             nonce: wide(vector, "nonce"),
-            sender: text(vector, "sender").parse().expect("an address"),
-            target: text(vector, "target").parse().expect("an address"),
+            sender: text(vector, "sender").parse().expect("valid address"),
+            target: text(vector, "target").parse().expect("valid address"),
             value: wide(vector, "value"),
             gas_limit: wide(vector, "gasLimit"),
             data: bytes(vector, "data"),
@@ -162,7 +162,7 @@ fn withdrawals() {
 }
 
 fn header(vector: &Value) -> Header {
-    let address: Address = text(vector, "beneficiary").parse().expect("an address");
+    let address: Address = text(vector, "beneficiary").parse().expect("valid address");
     Header {
         parent_hash: hash(vector, "parentHash"),
         ommers_hash: hash(vector, "ommersHash"),
@@ -234,7 +234,7 @@ fn oracle_words() {
     }
     for vector in list(&vectors, "calls") {
         let result = &list(vector, "parts")[0];
-        let output = match vector["succeeds"].as_bool().expect("yes or no") {
+        let output = match vector["succeeds"].as_bool().expect("`succeeds` is a bool") {
             true => {
                 let len = usize::try_from(number(vector, "length")).expect("length fits usize");
                 let word_of = |part| hash(part, "word");
@@ -244,7 +244,7 @@ fn oracle_words() {
             false => None,
         };
         assert_eq!(hash(result, "word")[0], u8::from(output.is_some()));
-        let address = text(vector, "address").parse().expect("an address");
+        let address = text(vector, "address").parse().expect("valid address");
         preimages.add(Preimage::Precompile { address, input: bytes(vector, "input"), output });
     }
     for vector in list(&vectors, "keccak").iter().chain(list(&vectors, "calls")) {

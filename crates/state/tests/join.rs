@@ -52,7 +52,7 @@ proptest! {
         reverse in any::<bool>(),
     ) {
         let mut choices = choices.iter().copied().cycle();
-        let overlays = deal(&diff, lanes, || choices.next().expect("endless"));
+        let overlays = deal(&diff, lanes, || choices.next().expect("the sequence is endless"));
         let (mut joined, _) = NodeState::from_genesis(&base);
         let mut stepwise = joined.clone();
         let mut steps: Vec<&StateDiff> = overlays.iter().collect();

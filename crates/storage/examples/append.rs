@@ -32,7 +32,7 @@ async fn main() -> Result<(), StorageError> {
         let Ok(location) = location.parse();
         return measure(&location).await;
     }
-    let folder = tempfile::tempdir_in(".").expect("a folder");
+    let folder = tempfile::tempdir_in(".").expect("temporary directory");
     measure(&folder.path().join("append.db").into()).await?;
     if turnpike_test_postgres::is_installed() {
         let Ok(location) = turnpike_test_postgres::database().parse();

@@ -28,7 +28,7 @@ const SCAN_STEP: u64 = 100;
 #[tokio::main]
 async fn main() -> Result<(), StorageError> {
     let blocks = std::env::args().nth(1).map_or(BLOCKS, |count| count.parse().expect("a number"));
-    let folder = tempfile::tempdir_in(".").expect("a folder");
+    let folder = tempfile::tempdir_in(".").expect("temporary directory");
     let location = folder.path().join("logs.db").into();
     let database = Database::open(&location, B256::ZERO).await?;
     let start = Instant::now();

@@ -224,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn client_reads_never_delay_the_nodes_reads() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("temporary directory");
         let location = DatabaseLocation::from(folder.path().join("sequencer.db"));
         let database = Database::open(&location, B256::ZERO).await.expect("opens");
         let wait = Duration::from_millis(20);
@@ -233,7 +233,7 @@ mod tests {
         let mut held = Vec::new();
         for pool in pools {
             for _ in 0..pool.options().get_max_connections() {
-                held.push(pool.acquire().await.expect("is free"));
+                held.push(pool.acquire().await.expect("a connection is free"));
             }
         }
         let busy = clients.head_block().await.expect_err("all connections are in use");

@@ -62,9 +62,11 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
         let mut versions = BTreeSet::new();
         for (folder, files) in [("journal", JOURNAL), ("index", INDEX)] {
-            let found = fs::read_dir(root.join(folder)).expect("the folder is there");
+            let found = fs::read_dir(root.join(folder)).expect("the folder exists");
             let found = found
-                .map(|file| fs::read_to_string(file.expect("a file").path()).expect("it is text"))
+                .map(|file| {
+                    fs::read_to_string(file.expect("a file").path()).expect("the file is text")
+                })
                 .collect::<BTreeSet<_>>();
             let embedded = files.iter().map(|(_, _, sql)| (*sql).to_owned()).collect();
             assert_eq!(found, embedded, "{folder}");

@@ -270,7 +270,7 @@ proptest! {
         zeros in 0..800_usize,
         gas_limit in 0..400_000_u64,
     ) {
-        let address = oracle_precompiles().nth(which).expect("fourteen");
+        let address = oracle_precompiles().nth(which).expect("the index is in range");
         let mut input = input;
         let zeros = zeros.min(input.len());
         input[..zeros].fill(0);

@@ -467,7 +467,7 @@ fn head_follows_set_head() {
     }
     for (number, outcome) in (1..).zip(&outcomes) {
         assert!(chain.set_head(outcome, u64::MAX), "block {number} becomes the head");
-        snapshots[number].check(&chain).expect("the next head");
+        snapshots[number].check(&chain).expect("the block is the next head");
         let before = u64::try_from(number - 1).expect("fits 64 bits");
         assert_eq!(chain.oldest_state(), before, "one earlier state is kept");
         assert_eq!(chain.head_at(before), Some(&snapshots[number - 1].head));

@@ -15,14 +15,14 @@ const LIBRARIES_FROM: usize = 800;
 pub(crate) fn person(index: usize) -> Address {
     let mut bytes = [0xa0; 20];
     bytes[[18, 0, 9, 5][index % 4]] ^= 1 + u8::try_from(index / 4 % 250).expect("a byte");
-    bytes[19 - index % 4] ^= u8::try_from(index / 1_000).expect("few people");
+    bytes[19 - index % 4] ^= u8::try_from(index / 1_000).expect("fits 8 bits");
     bytes.into()
 }
 
 /// An account with code, with addresses in the same families.
 pub(crate) fn contract(index: usize) -> Address {
     let mut bytes = [0xc0; 20];
-    bytes[[19, 0, 10, 4][index % 4]] ^= 1 + u8::try_from(index / 4).expect("few contracts");
+    bytes[[19, 0, 10, 4][index % 4]] ^= 1 + u8::try_from(index / 4).expect("fits 8 bits");
     bytes.into()
 }
 

@@ -169,7 +169,7 @@ impl Assembler {
     fn push_word(&mut self, word: U256) {
         let bytes = word.to_be_bytes_trimmed_vec();
         let bytes = if bytes.is_empty() { vec![0] } else { bytes };
-        self.0.push(0x5f + u8::try_from(bytes.len()).expect("at most 32"));
+        self.0.push(0x5f + u8::try_from(bytes.len()).expect("at most 32 bytes"));
         self.0.extend(bytes);
     }
 

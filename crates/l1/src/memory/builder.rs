@@ -154,7 +154,7 @@ impl BlockBuilder {
             deposit_acc: *contracts
                 .deposit_accs
                 .get(at(deposit_count))
-                .expect("as many deposits as are queued"),
+                .expect("the entry consumes queued deposits only"),
             deposit_count,
             l1_block_number: number,
             l1_time: time,

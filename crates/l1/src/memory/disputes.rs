@@ -88,7 +88,7 @@ impl BlockBuilder {
             Side::Defender => game.defender_clock = left(game.defender_clock),
         }
         game.status = GameStatus::ToMove(mover.other());
-        let seconds = |clock: u64| clock.try_into().expect("a clock of few seconds");
+        let seconds = |clock: u64| clock.try_into().expect("the clock fits its type");
         let event = Dispute::Moved {
             game: U256::from(index),
             bisectionHash: made.hash,

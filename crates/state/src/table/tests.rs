@@ -99,7 +99,7 @@ fn insertions_reuse_removed_entries_without_new_chunks() {
         }
         assert_eq!((table.len() as u64, table.chunks.len()), (count, 4));
         for key in 0..count {
-            let number = table.find(&(key + round)).expect("key is there");
+            let number = table.find(&(key + round)).expect("the key exists");
             assert_eq!(table.entry(number).value, key);
             table.remove(number);
         }
@@ -125,7 +125,7 @@ fn each_value_is_in_exactly_one_share() {
             }
         }
         for key in 0..count {
-            let number = table.find(&key).expect("key is there");
+            let number = table.find(&key).expect("the key exists");
             assert_eq!(table.entry(number).value, key + count, "one share wrote the value once");
             *table.value_mut(number) = key;
         }

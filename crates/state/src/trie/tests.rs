@@ -180,7 +180,7 @@ fn insertion_splits_an_extension_above_its_blinded_branch() {
         assert!(matches!(partial.peek(&base[0].0), Err(TrieError::MissingNode { .. })));
         source.add(full.proof(&base[0].0).expect("full trie")[1].to_vec());
         assert_eq!(partial.get(&base[0].0, &mut NoNodes).map(drop), missing_branch(&full, &base));
-        partial.remove(&new, &mut source).expect("all known");
+        partial.remove(&new, &mut source).expect("the path is resolved");
         assert_eq!(partial.root(), full.current_root());
     }
 }

@@ -37,7 +37,7 @@ fn segment_with_another_state_root_is_rejected_and_undone() {
     let wrong = B256::repeat_byte(1);
     store.write_delta(7, 8, wrong, &of(&[gone, set(bob, 2, &[(3, 30)])])).expect("delta");
     let recovery = load(directory.path()).expect("load");
-    let loaded = recovery.loaded.expect("the base");
+    let loaded = recovery.loaded.expect("the base loads");
     assert_eq!((loaded.block, loaded.state.roots()), (7, roots));
     assert_eq!(content(&loaded.state), content(&state));
     let [Discarded { segment, reason: SegmentError::StateRoot { expected, .. } }] =
@@ -112,7 +112,7 @@ fn discarded_segments_are_deleted_once_there_is_a_newer_one() {
     let written = Written::new();
     written.write(delta(35, 40), b"torn");
     let (mut store, recovery) = CheckpointStore::open(written.path()).expect("open");
-    let loaded = recovery.loaded.expect("the base");
+    let loaded = recovery.loaded.expect("the base loads");
     assert_eq!((loaded.block, recovery.discarded.len()), (35, 2));
     assert!(written.names().contains("delta-40-50.ckpt"));
     store.write_delta(35, 45, loaded.state_root, &StateDiff::default()).expect("delta");

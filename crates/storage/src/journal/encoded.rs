@@ -75,7 +75,7 @@ mod tests {
         let payload = codec::encode(9, &entry).into();
         let mut row = EncodedRow { sequence: 7, epoch: 2, checksum: B64::ZERO, payload };
         row.checksum = row.checksum_after(B64::repeat_byte(1));
-        let read = EncodedRow::from_bytes(&row.to_bytes()).expect("is one");
+        let read = EncodedRow::from_bytes(&row.to_bytes()).expect("valid row");
         assert_eq!(read, row);
         assert_eq!(
             read.decode(),
@@ -85,7 +85,7 @@ mod tests {
         for byte in 0..row.to_bytes().len() {
             let mut bytes = row.to_bytes();
             bytes[byte] ^= 1;
-            let read = EncodedRow::from_bytes(&bytes).expect("is one");
+            let read = EncodedRow::from_bytes(&bytes).expect("valid row");
             assert_ne!(read.checksum_after(B64::repeat_byte(1)), read.checksum, "byte {byte}");
         }
         assert!(EncodedRow::from_bytes(&[0; HEADER_BYTES - 1]).is_err());

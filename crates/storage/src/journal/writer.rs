@@ -226,7 +226,7 @@ mod tests {
     const CHAIN: B256 = B256::repeat_byte(1);
 
     async fn database() -> (TempDir, Database) {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("temporary directory");
         let location = folder.path().join("role.db").into();
         (folder, Database::open(&location, CHAIN).await.expect("opens"))
     }
@@ -239,7 +239,7 @@ mod tests {
 
     async fn set_pragma(database: &Database, pragma: &'static str) {
         let mut writer = database.writer().await.expect("writes");
-        writer.connection().execute(pragma).await.expect("sets it");
+        writer.connection().execute(pragma).await.expect("applies the setting");
     }
 
     #[tokio::test]

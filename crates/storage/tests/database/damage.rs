@@ -58,7 +58,7 @@ pub(crate) async fn any_flipped_byte_is_detected(place: Place) {
             assert!(is_found(&database).await, "{column} is torn");
         }
         set(&bytes).await;
-        database.rows(0, 100).await.expect("whole again");
+        database.rows(0, 100).await.expect("the row is restored");
     }
     for column in ["epoch", "sequence"] {
         for byte in 0..8 {

@@ -18,7 +18,9 @@ pub(crate) async fn database_of_an_early_version_is_refused(place: Place) {
     sqlx::query("CREATE TABLE reorganisations (epoch BIGINT)").execute(&mut raw).await.expect("ok");
     raw.close().await.expect("closes");
     let opened = Database::open(&place.location(), CHAIN).await;
-    let Err(error @ StorageError::OldLayout(_)) = opened else { panic!("is refused") };
+    let Err(error @ StorageError::OldLayout(_)) = opened else {
+        panic!("the database must not open")
+    };
     assert!(error.to_string().contains("earlier version"), "{error}");
 }
 

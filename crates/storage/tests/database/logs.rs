@@ -202,7 +202,8 @@ async fn rows(place: &Place, table: &str) -> u64 {
         "block_keys" => sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM block_keys"),
         _ => sqlx::query_scalar("SELECT COUNT(*) FROM block_postings"),
     };
-    u64::try_from(count.fetch_one(&mut raw).await.expect("counts")).expect("no debt")
+    u64::try_from(count.fetch_one(&mut raw).await.expect("counts"))
+        .expect("counts are not negative")
 }
 
 /// Blocks without keys in the index always match.

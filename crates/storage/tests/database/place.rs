@@ -53,13 +53,13 @@ fn run(kind: Kind, test: Test) -> Result<(), Failed> {
 
 impl Place {
     pub(crate) fn at(url: String) -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder"), url: Some(url) }
+        Self { folder: tempfile::tempdir().expect("temporary directory"), url: Some(url) }
     }
 
     /// Another location on the same engine.
     pub(crate) fn other(&self) -> Self {
         let url = self.url.as_ref().map(|_| turnpike_test_postgres::database());
-        Self { folder: tempfile::tempdir().expect("a folder"), url }
+        Self { folder: tempfile::tempdir().expect("temporary directory"), url }
     }
 
     /// The same server database with another schema.
@@ -93,7 +93,7 @@ impl Place {
         let path = self.folder.path().join(file);
         let url =
             self.url.clone().unwrap_or_else(|| format!("sqlite://{}?mode={mode}", path.display()));
-        let options = AnyConnectOptions::from_str(&url).expect("a URL");
+        let options = AnyConnectOptions::from_str(&url).expect("valid URL");
         let mut raw = options.connect().await.expect("connects");
         // Writes that damage a database need not be durable.
         let careless = match self.url {

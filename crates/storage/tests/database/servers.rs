@@ -18,11 +18,11 @@ pub(crate) async fn full_disk_leaves_the_journal_unchanged(place: Place) {
     let database = open(&place).await;
     database.append(&rows(&input(1, &[]))).await.expect("appends");
     let mut raw = place.raw(DatabasePart::Journal).await;
-    raw.execute(FULL).await.expect("fills");
+    raw.execute(FULL).await.expect("creates the trigger");
     let error = database.append(&rows(&input(2, &[]))).await.expect_err("is full");
     assert!(error.is_full() && !error.is_outcome_unknown(), "{error}");
     assert_eq!(database.journal_end().await.expect("reads"), 2);
-    raw.execute("DROP TRIGGER full_disk ON journal").await.expect("makes room");
+    raw.execute("DROP TRIGGER full_disk ON journal").await.expect("drops the trigger");
     assert_eq!(database.append(&rows(&input(2, &[]))).await.expect("appends"), 2..4);
 }
 
@@ -68,7 +68,9 @@ pub(crate) async fn schemas_are_separate_databases(place: Place) {
     let mut raw = place.raw(DatabasePart::Journal).await;
     let other = place.with_schema("other");
     let opened = Database::open(&other.location(), CHAIN).await;
-    let Err(StorageError::Unusable { reason, .. }) = opened else { panic!("is not there") };
+    let Err(StorageError::Unusable { reason, .. }) = opened else {
+        panic!("the schema does not exist")
+    };
     assert_eq!(reason, "there is no such schema");
     raw.execute("CREATE SCHEMA other").await.expect("creates");
     let second = open(&other).await;

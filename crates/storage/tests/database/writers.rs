@@ -27,7 +27,9 @@ pub(crate) async fn second_writer_and_other_chain_are_refused(place: Place) {
         Database::open(&place.location(), other).await,
         Database::open_read_only(&place.location(), other).await,
     ] {
-        let Err(StorageError::OtherGenesis { found, .. }) = opened else { panic!("is refused") };
+        let Err(StorageError::OtherGenesis { found, .. }) = opened else {
+            panic!("the database must not open")
+        };
         assert_eq!(found, CHAIN);
     }
 }
@@ -40,12 +42,12 @@ pub(crate) async fn writer_of_an_older_epoch_is_fenced(place: Place) {
     sqlx::query("UPDATE writer_epoch SET epoch = epoch + 1")
         .execute(&mut raw)
         .await
-        .expect("leads");
+        .expect("writes the epoch");
     let mut index = place.raw(DatabasePart::Index).await;
     sqlx::query("UPDATE index_cursor SET epoch = epoch + 1")
         .execute(&mut index)
         .await
-        .expect("leads");
+        .expect("writes the epoch");
     for _ in 0..2 {
         let appended = database.append(&rows(&input(2, &[]))).await;
         assert!(matches!(appended, Err(StorageError::Fenced(1))));

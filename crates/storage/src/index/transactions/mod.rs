@@ -377,7 +377,7 @@ mod tests {
         runs.extend((3..10).map(|id| run(id, 0)));
         assert_eq!(next_merge(&runs), None);
         runs.extend([run(10, 0), run(11, 0)]);
-        let (new, merged) = next_merge(&runs).expect("enough");
+        let (new, merged) = next_merge(&runs).expect("the level has enough runs");
         assert_eq!(merged, [3, 4, 5, 6, 7, 8, 9, 10]);
         let expected =
             SortedRun { id: 12, level: 1, first_block: 30, last_block: 109, merged_into: None };
@@ -406,7 +406,7 @@ mod tests {
         let mut before = (-1, -1);
         for row in rows.fetch_all(connection).await.expect("reads") {
             let (run, last): (i64, i64) = (row.get(0), row.get(1));
-            let entries = entries_in(unsigned(run), row.get(2)).expect("whole");
+            let entries = entries_in(unsigned(run), row.get(2)).expect("complete entries");
             let first = entries.first().expect("no row is empty");
             assert!(entries.is_sorted() && entries.iter().all(|entry| entry.key() <= last));
             assert!(before.0 < run || before.1 < first.key(), "run {run}, row {last}");
@@ -417,14 +417,14 @@ mod tests {
     /// The row's key is higher than those of the entries that move with it.
     #[tokio::test]
     async fn row_that_lost_its_last_entry_moves_once() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("temporary directory");
         let mut connection = empty(&folder).await;
         let entry = |key: u8| LocationEntry::new(&B256::repeat_byte(key), 1, usize::from(key));
         let rows: [(u64, &[&[u8]]); 2] = [(1, &[&[10, 20, 40]]), (2, &[&[5, 25], &[50, 60]])];
         for (run, rows) in rows {
             for keys in rows {
                 let entries: Vec<_> = keys.iter().map(|key| entry(*key)).collect();
-                put(&mut connection, run, &entries).await.expect("puts");
+                put(&mut connection, run, &entries).await.expect("writes");
             }
         }
         let left = [entry(10), entry(20)];
@@ -444,7 +444,7 @@ mod tests {
     /// Merges span many batches, and rewinds happen in between.
     #[tokio::test]
     async fn entries_are_found_during_merges_and_rewinds() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("temporary directory");
         let mut connection = empty(&folder).await;
         // Merging is slower than inserting, so several merges run at once.
         let rate = MergeRate { moved_for_each: 1, moved_min: 0, rows_at_once: 2 };
