@@ -2,8 +2,6 @@
 
 use alloy_primitives::U256;
 
-use crate::SignedTx;
-
 /// Multiple of the base fee that is bid. The base fee rises by at most an eighth a block: it takes
 /// six blocks to outrun a bid.
 const BASE_FEE_MULTIPLE: u128 = 2;
@@ -196,13 +194,6 @@ impl Fees {
         let product = |gas: u64, price: u128| U256::from(gas) * U256::from(price);
         product(gas_limit, self.max_fee_per_gas)
             + product(BLOB_GAS.saturating_mul(blobs as u64), self.max_fee_per_blob_gas)
-    }
-}
-
-impl SignedTx {
-    /// Most that the transaction can take from its account, in wei.
-    pub fn worst_cost(&self) -> U256 {
-        self.call.value + self.fees.worst_cost(self.gas_limit, self.blobs)
     }
 }
 

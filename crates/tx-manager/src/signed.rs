@@ -9,7 +9,7 @@ use alloy::{
     },
     signers::{SignerSync as _, local::PrivateKeySigner},
 };
-use alloy_primitives::{Address, B256, Bytes, TxKind};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use turnpike_l1::{Call, L1Error};
 
 use crate::{Fees, TxType};
@@ -131,6 +131,11 @@ impl SignedTx {
         Ok(Self { hash, nonce, call, gas_limit, fees, blobs, raw })
     }
 
+    /// Most that the transaction can take from its account, in wei.
+    pub fn worst_cost(&self) -> U256 {
+        self.call.value + self.fees.worst_cost(self.gas_limit, self.blobs)
+    }
+
     /// Whether it is a call or a blob transaction.
     pub const fn tx_type(&self) -> TxType {
         if self.blobs > 0 { TxType::Blobs } else { TxType::Call }
@@ -160,8 +165,6 @@ impl SignedTx {
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::U256;
-
     use super::*;
 
     fn signed(sidecar: Option<&BlobTransactionSidecarEip7594>) -> (PrivateKeySigner, SignedTx) {

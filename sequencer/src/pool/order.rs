@@ -8,14 +8,7 @@ use std::{
 
 use alloy_primitives::Address;
 
-use super::queue::{Gap, QueueListing};
-
-/// The sort key of a sender's next transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct QueueHead {
-    pub(super) arrival: u64,
-    pub(super) fee_cap: u128,
-}
+use super::queue::{Gap, QueueHead, QueueListing};
 
 /// The order of senders to run, and to evict.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use super::{PooledTx, order::QueueHead};
+use super::PooledTx;
 
 /// One sender's transactions, by nonce.
 ///
@@ -23,6 +23,13 @@ pub(super) struct SenderQueue {
     by_nonce: BTreeMap<u64, PooledTx>,
     /// The queue's current listing in the pool's order.
     pub(super) listed: QueueListing,
+}
+
+/// The sort key of a sender's next transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct QueueHead {
+    pub(super) arrival: u64,
+    pub(super) fee_cap: u128,
 }
 
 /// A queue's listing in the pool's order.

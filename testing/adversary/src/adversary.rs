@@ -13,7 +13,7 @@ use turnpike_tx_manager::AccountClient;
 use crate::{
     AdversaryAccount, AdversaryError, AdversaryEvent, Attack, FalseClaims, InboxCopy, MoveOutcome,
     PlayStyle,
-    plan::{AttackPlan, AttackPlanner, FalseOutput},
+    plan::{AdversaryRole, AttackPlan, AttackPlanner, FalseOutput},
 };
 
 /// Configuration of an adversary.
@@ -28,27 +28,6 @@ pub struct AdversaryConfig {
     /// The keys of the adversary's accounts, at least one. The first account proposes. Attacks with
     /// many accounts use all of them.
     pub keys: Vec<PrivateKeySigner>,
-}
-
-/// The role of an adversary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AdversaryRole {
-    /// Proposes a false output after an entry and defends it. It falsifies the last block that the
-    /// attack can falsify.
-    Proposer {
-        /// The entry. `None` for the first entry after the last final output that the attack can
-        /// falsify.
-        entry: Option<u64>,
-    },
-    /// Challenges a true output. It claims a false block in place of the last block that the attack
-    /// can falsify.
-    Challenger {
-        /// Index of the output.
-        output: u64,
-    },
-    /// Defends the false outputs that another account proposes for a chain with a
-    /// [`crate::FalseCredit`].
-    Defender,
 }
 
 /// A dishonest party with all its accounts.

@@ -1,17 +1,14 @@
-use alloy_primitives::{B256, Bytes};
-use turnpike_executor::{BlockOutcome, ChainHead, execute_next_block};
+use alloy_primitives::B256;
 use turnpike_game::{
     Trace, TraceFault,
     prove::{BlockPosition, PROGRAM, RecordingOracle},
 };
-use turnpike_protocol::{
-    BlockInput, ChainConfig, Header, OutputRoot, Preimage, Preimages, keccak_key, precompile_key,
-};
-use turnpike_state::{PartialState, PrecompileOutcome, PreimageSource};
+use turnpike_protocol::{Header, OutputRoot};
 
 use crate::{
-    AdversaryError, Attack, FalseOracle, InboxCopy, false_header, false_inputs,
-    false_oracle::FalsePreimages, inbox_copy::TargetBlock,
+    AdversaryError, Attack, FalseOracle, InboxCopy, false_header,
+    false_inputs::{self, FalseInputs},
+    inbox_copy::TargetBlock,
 };
 
 /// Register of the exit code at the program's end.
@@ -35,19 +32,6 @@ pub struct FalseBlock {
     pub header: Header,
     /// The run.
     pub trace: Trace,
-}
-
-/// The inputs that an attack claims the program reads, and the block that results from them.
-#[derive(Debug)]
-pub(crate) struct FalseInputs {
-    /// The true preimages of everything that the program may read.
-    pub(crate) witness: Preimages,
-    /// The false preimages.
-    pub(crate) preimages: FalsePreimages,
-    /// The head that the block builds on.
-    pub(crate) head: ChainHead,
-    /// The block.
-    pub(crate) input: BlockInput,
 }
 
 impl FalseBlock {
@@ -136,34 +120,4 @@ fn trace_jumping_to(honest: &mut Trace, root: B256) -> Result<Trace, AdversaryEr
 fn root_registers(root: B256) -> [(u8, u64); 4] {
     let (words, _) = root.as_chunks::<8>();
     [0_u8, 1, 2, 3].map(|at| (ROOT + at, u64::from_le_bytes(words[usize::from(at)])))
-}
-
-impl FalseInputs {
-    /// Executes the block on these inputs.
-    fn transition(&self, config: &ChainConfig) -> Result<BlockOutcome, AdversaryError> {
-        let Self { head, input, .. } = self;
-        let mut state = PartialState::new(head.output.state_root, self);
-        Ok(execute_next_block(config, &head.header, head.hash(), input, &mut state)?)
-    }
-}
-
-impl PreimageSource for &FalseInputs {
-    fn preimage(&mut self, hash: &B256) -> Option<Bytes> {
-        match self.witness.get(&keccak_key(*hash))? {
-            Preimage::Keccak { bytes } => Some(bytes.clone()),
-            _ => None,
-        }
-    }
-
-    fn precompile(
-        &mut self,
-        address: &alloy_primitives::Address,
-        input: &[u8],
-    ) -> Option<PrecompileOutcome> {
-        let result = self.preimages.get(&precompile_key(address, input))?;
-        Some(match result.split_first() {
-            Some((1, _)) => PrecompileOutcome::Output(result.slice(1..)),
-            _ => PrecompileOutcome::Failure,
-        })
-    }
 }

@@ -4,21 +4,60 @@
 use std::borrow::Cow;
 
 use alloy_primitives::{Address, B256, Bytes, U256, address};
+use turnpike_executor::{BlockOutcome, ChainHead, execute_next_block};
 use turnpike_game::prove::{run_native, witness};
 use turnpike_protocol::{
-    BLOB_BYTES, Batch, BatchBlock, BlockInput, DataKind, EcrecoverInput, Effort, Entry,
-    EntryBlocks, EntryData, LocalInput, Preimage, Preimages, SignedTx, blob_key, calldata_hash,
-    derive, ecrecover, keccak_key, pack_blobs, precompile_key, unpack_blobs,
+    BLOB_BYTES, Batch, BatchBlock, BlockInput, ChainConfig, DataKind, EcrecoverInput, Effort,
+    Entry, EntryBlocks, EntryData, LocalInput, Preimage, Preimages, SignedTx, blob_key,
+    calldata_hash, derive, ecrecover, keccak_key, pack_blobs, precompile_key, unpack_blobs,
 };
+use turnpike_state::{PartialState, PrecompileOutcome, PreimageSource};
 
-use crate::{
-    AdversaryError, false_block::FalseInputs, false_oracle::FalsePreimages, inbox_copy::TargetBlock,
-};
+use crate::{AdversaryError, false_oracle::FalsePreimages, inbox_copy::TargetBlock};
 
 const ECRECOVER: Address = address!("0000000000000000000000000000000000000001");
 
 /// Wei that the false state credits.
 const ETHER: u64 = 1_000_000_000_000_000_000;
+
+/// The inputs that an attack claims the program reads, and the block that results from them.
+#[derive(Debug)]
+pub(crate) struct FalseInputs {
+    /// The true preimages of everything that the program may read.
+    pub(crate) witness: Preimages,
+    /// The false preimages.
+    pub(crate) preimages: FalsePreimages,
+    /// The head that the block builds on.
+    pub(crate) head: ChainHead,
+    /// The block.
+    pub(crate) input: BlockInput,
+}
+
+impl FalseInputs {
+    /// Executes the block on these inputs.
+    pub(crate) fn transition(&self, config: &ChainConfig) -> Result<BlockOutcome, AdversaryError> {
+        let Self { head, input, .. } = self;
+        let mut state = PartialState::new(head.output.state_root, self);
+        Ok(execute_next_block(config, &head.header, head.hash(), input, &mut state)?)
+    }
+}
+
+impl PreimageSource for &FalseInputs {
+    fn preimage(&mut self, hash: &B256) -> Option<Bytes> {
+        match self.witness.get(&keccak_key(*hash))? {
+            Preimage::Keccak { bytes } => Some(bytes.clone()),
+            _ => None,
+        }
+    }
+
+    fn precompile(&mut self, address: &Address, input: &[u8]) -> Option<PrecompileOutcome> {
+        let result = self.preimages.get(&precompile_key(address, input))?;
+        Some(match result.split_first() {
+            Some((1, _)) => PrecompileOutcome::Output(result.slice(1..)),
+            _ => PrecompileOutcome::Failure,
+        })
+    }
+}
 
 /// Claims an agreed state in which an account has an additional ether.
 pub(crate) fn state(block: &TargetBlock<'_>) -> Result<Option<FalseInputs>, AdversaryError> {

@@ -29,7 +29,7 @@ mod roots;
 mod service;
 
 pub use account::{AdversaryAccount, MoveOutcome};
-pub use adversary::{Adversary, AdversaryConfig, AdversaryRole};
+pub use adversary::{Adversary, AdversaryConfig};
 pub use attack::{Attack, PlayStyle, UnknownAttack};
 pub use claims::FalseClaims;
 pub use error::AdversaryError;
@@ -38,5 +38,6 @@ pub use false_block::FalseBlock;
 pub use false_credit::FalseCredit;
 pub use false_oracle::FalseOracle;
 pub use inbox_copy::InboxCopy;
+pub use plan::AdversaryRole;
 pub use roots::OutputRoots;
 pub use service::run;

@@ -5,9 +5,28 @@ use turnpike_game::prove::BlockPosition;
 use turnpike_l1::{OutputStatus, ProposedOutput};
 use turnpike_protocol::{Header, OutputRoot};
 
-use crate::{
-    AdversaryError, AdversaryRole, Attack, FalseBlock, FalseClaims, InboxCopy, OutputRoots,
-};
+use crate::{AdversaryError, Attack, FalseBlock, FalseClaims, InboxCopy, OutputRoots};
+
+/// The role of an adversary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdversaryRole {
+    /// Proposes a false output after an entry and defends it. It falsifies the last block that the
+    /// attack can falsify.
+    Proposer {
+        /// The entry. `None` for the first entry after the last final output that the attack can
+        /// falsify.
+        entry: Option<u64>,
+    },
+    /// Challenges a true output. It claims a false block in place of the last block that the attack
+    /// can falsify.
+    Challenger {
+        /// Index of the output.
+        output: u64,
+    },
+    /// Defends the false outputs that another account proposes for a chain with a
+    /// [`crate::FalseCredit`].
+    Defender,
+}
 
 /// Plans an attack for the state of L1.
 #[derive(Clone, Copy, Debug)]

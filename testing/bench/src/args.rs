@@ -2,9 +2,9 @@
 
 use std::{env, num::NonZeroUsize, path::PathBuf, thread::available_parallelism};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use crate::{WORKLOADS, WorkloadKind, root::MemoryPart};
+use crate::{WORKLOADS, WorkloadKind};
 
 /// Environment variable with the folder of public test data.
 const TEST_DATA: &str = "TURNPIKE_TEST_DATA";
@@ -113,6 +113,15 @@ pub struct RootArgs {
     /// One half of `--memory`, in a separate process.
     #[arg(long, hide = true, requires = "memory")]
     pub memory_of: Option<MemoryPart>,
+}
+
+/// The content of a state whose memory is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MemoryPart {
+    /// Accounts without slots.
+    Accounts,
+    /// Slots of a few contracts.
+    Slots,
 }
 
 impl Default for RootArgs {

@@ -36,7 +36,7 @@ mod terms;
 mod transaction;
 mod workload;
 
-pub use args::{ExecuteArgs, RootArgs};
+pub use args::{ExecuteArgs, MemoryPart, RootArgs};
 pub use block::BenchBlock;
 pub use engine_report::{EngineReport, StageShares};
 pub use execute::{execute, measure};
@@ -44,7 +44,7 @@ pub use pre_state::{PreState, PreStateAccount};
 #[cfg(feature = "prove")]
 pub use prove::{ProveArgs, prove};
 pub use report::{Bench, Figures, ReportLine, WorstBlock};
-pub use root::{MemoryPart, measure_roots, root};
+pub use root::{measure_roots, root};
 #[cfg(feature = "stages")]
 pub use stages::stages;
 #[cfg(feature = "prove")]

@@ -12,10 +12,9 @@ mod tree;
 use std::{fmt, sync::Arc};
 
 use alloy_primitives::B256;
-pub(crate) use page::PAGE_BYTES;
-use page::Page;
-use tree::PAGE_HEIGHT;
-pub(crate) use tree::{LEAF_BYTES, MEMORY_HEIGHT, Subtree};
+pub(crate) use page::{LEAF_BYTES, PAGE_BYTES};
+use page::{PAGE_HEIGHT, Page};
+pub(crate) use tree::{MEMORY_HEIGHT, Subtree};
 
 use crate::bits::{leaf_of, page_of};
 

@@ -8,8 +8,12 @@ use std::sync::{
 use alloy_primitives::B256;
 use turnpike_keccak::keccak256_many;
 
-use super::tree::{LEAF_BYTES, PAGE_HEIGHT};
 use crate::bits::word_of;
+
+/// Bytes of a leaf.
+pub(crate) const LEAF_BYTES: usize = 32;
+/// Levels from a leaf to its page's root.
+pub(crate) const PAGE_HEIGHT: usize = 7;
 
 /// Bytes of a page, the unit of sharing and of the dirty list.
 pub(crate) const PAGE_BYTES: usize = 4096;

@@ -6,12 +6,8 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use alloy_primitives::B256;
 use turnpike_keccak::{keccak256, keccak256_many};
 
-use super::page::{Page, hash_pages};
+use super::page::{LEAF_BYTES, PAGE_HEIGHT, Page, hash_pages};
 
-/// Bytes of a leaf.
-pub(crate) const LEAF_BYTES: usize = 32;
-/// Levels from a leaf to its page's root.
-pub(crate) const PAGE_HEIGHT: usize = 7;
 /// Levels from a leaf to the memory's root.
 pub(crate) const MEMORY_HEIGHT: usize = 27;
 

@@ -3,20 +3,10 @@
 use std::{env, fs, process::Command};
 
 use anyhow::{Context as _, ensure};
-use clap::ValueEnum;
 
-use crate::RootArgs;
+use crate::{RootArgs, args::MemoryPart};
 
 use super::content::StateContent;
-
-/// The content of a state whose memory is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum MemoryPart {
-    /// Accounts without slots.
-    Accounts,
-    /// Slots of a few contracts.
-    Slots,
-}
 
 /// Prints the memory per account and per slot of states with `count` of each.
 pub(crate) fn print(args: &RootArgs, count: usize) -> anyhow::Result<()> {

@@ -10,8 +10,6 @@ use crate::{Bench, Figures, RootArgs, clock::Time, report::Report};
 use content::StateContent;
 use implementation::{CommitTimes, Contender, rebuild};
 
-pub use memory::MemoryPart;
-
 /// Measures roots or memory, and prints the figures.
 pub fn root(args: &RootArgs) -> anyhow::Result<()> {
     if let Some(count) = args.memory {
