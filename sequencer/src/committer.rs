@@ -145,7 +145,7 @@ impl Committer {
                             self.block_start = sequence;
                             self.block_times = BlockTimes::default();
                         }
-                        self.block_times.push(at_ms, part, &slice.received_ms);
+                        self.block_times.push(at_ms, part.outcomes.len(), &slice.received_ms);
                     }
                     let waiting = slice.accepted.iter();
                     notification

@@ -37,7 +37,7 @@ impl ExecutedDerivedBlock {
     /// The block's index record. `row` is the first of its journal rows, written at `at_ms`.
     pub(crate) fn sealed(&self, row: u64, at_ms: u64) -> SealedBlock {
         let mut parts = BlockTimes::default();
-        parts.push(at_ms, &self.part(), &[]);
+        parts.push(at_ms, self.part().outcomes.len(), &[]);
         let times = StoredTimes { sealed_ms: Some(at_ms), parts };
         let proof = self.passer_proof.clone();
         sealed_block(&self.outcome, self.opening.origin, row..row + 1, proof, times)

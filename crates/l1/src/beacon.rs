@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use crate::{
     L1Error,
     blobs::versioned_hash,
-    client::{http_client, parse_url},
+    http::{http_client, parse_url},
 };
 
 /// Maximum size of a response in bytes. It exceeds the blobs of one block in hexadecimal.

@@ -1,6 +1,6 @@
 //! A connection to L1: JSON-RPC endpoint, beacon API and archive of batch data.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
@@ -10,7 +10,7 @@ use alloy::{
         types::{Filter, Log},
     },
     sol_types::SolCall as _,
-    transports::http::{Http, reqwest},
+    transports::http::Http,
 };
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{B256, Bytes, U256};
@@ -18,12 +18,12 @@ use tracing::warn;
 use turnpike_protocol::{ChainConfig, DataKind, Genesis, L1Deployment, OutputRoot, output_claim};
 
 use crate::{
-    ContractCounts, Dispute, EntryPayload, Inbox, L1Block, L1Error, L1Source, Portal, PostedEntry,
-    RiscvStep, Rollup, archive::Archive, beacon::Beacon,
+    ContractCounts, Dispute, EntryPayload, Inbox, L1Block, L1Error, L1Head, L1Source, Portal,
+    PostedEntry, RiscvStep, Rollup,
+    archive::Archive,
+    beacon::Beacon,
+    http::{http_client, parse_url},
 };
-
-/// Timeout of one request.
-pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Endpoints that serve L1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,19 +51,6 @@ pub struct L1Client {
     archive: Option<Archive>,
     deployment: L1Deployment,
     config: ChainConfig,
-}
-
-/// L1's newest block and its newest finalized block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct L1Head {
-    /// Number of the newest block.
-    pub number: u64,
-    /// Hash of the newest block.
-    pub hash: B256,
-    /// Timestamp of the newest block, in seconds.
-    pub time: u64,
-    /// Number of the newest finalized block, if the endpoint reports it.
-    pub finalized: Option<u64>,
 }
 
 impl L1Client {
@@ -286,13 +273,4 @@ fn deployed<T>(answer: alloy::contract::Result<T>, before: T) -> Result<T, L1Err
 pub(crate) fn provider(url: &str) -> Result<DynProvider, L1Error> {
     let client = RpcClient::new(Http::with_client(http_client()?, parse_url(url)?), false);
     Ok(DynProvider::new(ProviderBuilder::default().connect_client(client)))
-}
-
-pub(crate) fn parse_url(url: &str) -> Result<reqwest::Url, L1Error> {
-    url.parse().map_err(|_| L1Error::Unreachable("the URL is malformed".to_owned()))
-}
-
-pub(crate) fn http_client() -> Result<reqwest::Client, L1Error> {
-    let built = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build();
-    built.map_err(|_| L1Error::Unreachable("cannot make an HTTP client".to_owned()))
 }

@@ -23,6 +23,8 @@ mod deploy;
 mod dispute;
 mod entry;
 mod error;
+mod http;
+mod log;
 #[cfg(feature = "memory")]
 pub mod memory;
 mod output;
@@ -37,7 +39,7 @@ pub use bindings::{
     PreimageOracle, RiscvStep, Rollup,
 };
 pub use call::Call;
-pub use client::{L1Client, L1Endpoints, L1Head};
+pub use client::{L1Client, L1Endpoints};
 pub use deploy::deploy;
 pub use dispute::{
     Bisection, BisectionAnswer, Challenge, ChallengeStatus, DisputedOutput, Disputes, EndedAt,
@@ -47,5 +49,5 @@ pub use dispute::{
 pub use entry::{EntryPayload, EntrySource, PostedEntry};
 pub use error::{L1Error, Severity};
 pub use output::{OutputStatus, ProposedOutput, is_undisputed};
-pub use source::{ContractCounts, L1Block, L1Source};
+pub use source::{ContractCounts, L1Block, L1Head, L1Source};
 pub use view::{Advance, L1View, Reorg};

@@ -13,7 +13,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use alloy::{rpc::types::Log, sol_types::SolEvent};
+use alloy::{rpc::types::Log, sol_types::SolEvent as _};
 use alloy_primitives::B256;
 use turnpike_protocol::{
     DataKind, Deposit, DepositHint, Entry, OutputRoot, QueuedDeposit, output_claim,
@@ -21,7 +21,9 @@ use turnpike_protocol::{
 
 use crate::{
     ContractCounts, Disputes, Inbox, L1Error, OutputStatus, Portal, PostedEntry, ProposedOutput,
-    Rollup, dispute::DisputeRecord,
+    Rollup,
+    dispute::DisputeRecord,
+    log::{check_next, decode, malformed, transaction_of},
 };
 
 /// Maximum number of remembered blocks: blocks with logs of the contracts, and the last block of
@@ -294,30 +296,4 @@ impl Records {
         self.statuses.push((at, status));
         Ok(())
     }
-}
-
-/// Checks that a record's index is the next one. A gap means that the endpoint has not served all
-/// logs yet.
-pub(crate) fn check_next(what: &str, found: u64, expected: usize) -> Result<(), L1Error> {
-    let expected = expected as u64;
-    match found.cmp(&expected) {
-        std::cmp::Ordering::Equal => Ok(()),
-        std::cmp::Ordering::Greater => {
-            Err(L1Error::NotYet(format!("{what} {expected} was not served, {what} {found} was")))
-        }
-        std::cmp::Ordering::Less => Err(malformed(&format!("{what} {found} twice"))),
-    }
-}
-
-pub(crate) fn decode<E: SolEvent>(log: &Log) -> Result<E, L1Error> {
-    let decoded = log.log_decode::<E>();
-    Ok(decoded.map_err(|error| L1Error::Inconsistent(error.to_string()))?.inner.data)
-}
-
-pub(crate) fn transaction_of(log: &Log) -> Result<B256, L1Error> {
-    log.transaction_hash.ok_or_else(|| malformed("a log without a transaction"))
-}
-
-pub(crate) fn malformed(what: &str) -> L1Error {
-    L1Error::Inconsistent(what.to_owned())
 }

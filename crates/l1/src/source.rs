@@ -6,7 +6,20 @@ use alloy::rpc::types::Log;
 use alloy_primitives::B256;
 use turnpike_protocol::{ChainConfig, L1Deployment};
 
-use crate::{EntryPayload, L1Error, L1Head, PostedEntry};
+use crate::{EntryPayload, L1Error, PostedEntry};
+
+/// L1's newest block and its newest finalized block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct L1Head {
+    /// Number of the newest block.
+    pub number: u64,
+    /// Hash of the newest block.
+    pub hash: B256,
+    /// Timestamp of the newest block, in seconds.
+    pub time: u64,
+    /// Number of the newest finalized block, if the endpoint reports it.
+    pub finalized: Option<u64>,
+}
 
 /// The source that a view reads L1 from: an RPC endpoint, or an L1 in memory in tests.
 ///

@@ -19,11 +19,13 @@ use std::sync::Arc;
 
 use alloy::rpc::types::Log;
 use alloy_primitives::B256;
-use turnpike_protocol::{OutputRoot, QueuedDeposit};
+use turnpike_protocol::{Entry, OutputRoot, QueuedDeposit};
 
 use crate::{
-    Disputes, L1Block, L1Client, L1Error, L1Head, L1Source, PostedEntry, ProposedOutput,
-    records::{ReadPoint, Records, malformed},
+    Disputes, EntryPayload, EntrySource, L1Block, L1Client, L1Error, L1Head, L1Source, PostedEntry,
+    ProposedOutput,
+    log::malformed,
+    records::{ReadPoint, Records},
 };
 
 /// Maximum number of blocks in one request for logs.
@@ -289,4 +291,36 @@ fn missing(number: u64) -> L1Error {
 
 fn moved(number: u64) -> L1Error {
     L1Error::NotYet(format!("block {number} changed while it was read"))
+}
+
+impl<S: L1Source> L1View<S> {
+    /// Reads an entry with its data, deposits and origin. Returns `None` if L1 does not have the
+    /// entry yet.
+    pub async fn source(&self, index: u64) -> Result<Option<EntrySource>, L1Error> {
+        let at = usize::try_from(index).ok();
+        let Some(posted) = at.and_then(|at| self.entries().get(at)) else { return Ok(None) };
+        let payload = self.client().payload(posted).await?;
+        self.source_of(posted.entry, payload).map(Some)
+    }
+
+    /// Combines an entry and its payload with the L1 data that the view holds. The entry need not
+    /// be posted.
+    pub fn source_of(&self, entry: Entry, payload: EntryPayload) -> Result<EntrySource, L1Error> {
+        let index = entry.index;
+        let missing =
+            |what| L1Error::Inconsistent(format!("the {what} of entry {index} are missing"));
+        let entry_at = |index: u64| {
+            let posted = usize::try_from(index).ok().and_then(|at| self.entries().get(at));
+            posted.map(|posted| posted.entry)
+        };
+        let previous = index.checked_sub(1).and_then(entry_at);
+        let deposits_before = previous.map_or(0, |previous| previous.deposit_count);
+        let origin = entry_at(entry.origin).ok_or_else(|| missing("origin's attributes"))?;
+        let queue = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        let consumed = queue(deposits_before)..queue(entry.deposit_count);
+        let queued = self.deposits().get(consumed).ok_or_else(|| missing("deposits"))?;
+        let deposits = queued.iter().map(|queued| queued.deposit.clone()).collect();
+        let EntryPayload { data, blob_hashes } = payload;
+        Ok(EntrySource { entry, deposits_before, origin, data, blob_hashes, deposits })
+    }
 }

@@ -27,13 +27,13 @@ mod migrations;
 mod outbox;
 mod record;
 mod sql;
+mod times;
 
 pub use database::{Database, genesis_id};
 pub use error::StorageError;
 pub use index::{
-    BlockKey, BlockKeys, BlockQuery, BlockTimes, IndexBatch, IndexRewind, IndexedReorg,
-    ReorgedFrom, SealedBlock, StoredTimes, TransactionLocation, TransactionTimes,
-    unix_milliseconds,
+    BlockKey, BlockKeys, BlockQuery, IndexBatch, IndexRewind, IndexedReorg, ReorgedFrom,
+    SealedBlock, StoredTimes, TransactionLocation,
 };
 pub use journal::{
     AcceptedTx, Assembled, BlockAssembler, BlockOpening, BlockPart, EncodedRow, JournalBlock,
@@ -42,3 +42,4 @@ pub use journal::{
 pub use location::DatabaseLocation;
 pub use outbox::{DerivedRecord, Inclusion, OutboxBatch, SignedTransaction, SigningRole};
 pub use record::{BlockRecord, PasserProof, ReceiptRecord, SealedInput, WithdrawalRecord};
+pub use times::{BlockTimes, TransactionTimes, unix_milliseconds};

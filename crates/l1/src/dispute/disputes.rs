@@ -1,7 +1,7 @@
 //! All challenges and games, built from the contract's logs. A reorg rewinds them.
 
 use super::{Challenge, ChallengeStatus, Game, GameEnd, GameStatus, Side, record::DisputeRecord};
-use crate::{L1Error, OutputStatus, ProposedOutput, records::check_next};
+use crate::{L1Error, OutputStatus, ProposedOutput, log::check_next};
 
 /// All challenges and games.
 ///

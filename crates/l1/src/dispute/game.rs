@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256};
 
-use super::{Bisection, Challenge};
+use super::{Challenge, EndedAt, GameMove};
 
 /// A side of a game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
@@ -62,28 +62,6 @@ pub struct Game {
     pub end: Option<GameEnd>,
     /// Where on L1 the game ended; `None` if it is open.
     pub ended: Option<EndedAt>,
-}
-
-/// Where on L1 a game or challenge ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EndedAt {
-    /// L1 time, in seconds.
-    pub at: u64,
-    /// The L1 transaction.
-    pub l1_transaction: B256,
-}
-
-/// A move: a bisection posted to L1.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GameMove {
-    /// The bisection.
-    pub bisection: Bisection,
-    /// Its hash.
-    pub hash: B256,
-    /// L1 time, in seconds.
-    pub at: u64,
-    /// The L1 transaction.
-    pub l1_transaction: B256,
 }
 
 impl Side {

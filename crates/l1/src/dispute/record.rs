@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256};
 use super::{Bisection, Challenge, ChallengeStatus, EndedAt, GameEnd, GameMove, GameStatus, Side};
 use crate::{
     Dispute, L1Error,
-    records::{decode, malformed, transaction_of},
+    log::{decode, malformed, transaction_of},
 };
 
 /// A decoded log of the contract.

@@ -51,11 +51,10 @@ use std::ops::Range;
 use alloy_primitives::{B256, keccak256};
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
-pub(crate) use times::{received, waited};
 pub use {
     block_keys::{BlockKey, BlockKeys, BlockQuery},
     reorgs::{IndexedReorg, ReorgedFrom},
-    times::{BlockTimes, StoredTimes, TransactionTimes, unix_milliseconds},
+    times::StoredTimes,
     transactions::TransactionLocation,
 };
 

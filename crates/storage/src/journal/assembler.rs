@@ -90,12 +90,12 @@ impl BlockAssembler {
             (Some(open), None) => {
                 open.transactions.extend_from_slice(&part.transactions);
                 open.outcomes.extend_from_slice(&part.outcomes);
-                open.times.push(row.written_at_ms, part, received_ms);
+                open.times.push(row.written_at_ms, part.outcomes.len(), received_ms);
                 open.rows.end = row.sequence + 1;
             }
             (open @ None, Some(opening)) => {
                 let mut times = BlockTimes::default();
-                times.push(row.written_at_ms, part, received_ms);
+                times.push(row.written_at_ms, part.outcomes.len(), received_ms);
                 *open = Some(JournalBlock {
                     number: part.block,
                     opening: opening.clone(),

@@ -7,7 +7,7 @@ use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
 
 use crate::{
     AcceptedTx, BlockOpening, BlockPart, JournalEntry, JournalTx, ReorgEntry, SliceEntry,
-    index::{received, waited},
+    times::{received, waited},
 };
 
 /// Version of the format. Readers reject every other version.

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{B64, Bytes};
 
-use super::{codec, row_reader::checksum};
+use super::{checksum::checksum, codec};
 use crate::JournalRow;
 
 /// Bytes of a row before its payload: sequence, epoch, checksum.

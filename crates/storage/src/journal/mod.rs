@@ -63,6 +63,7 @@
 //! [`StorageError::Interrupted`], and the process must start again.
 
 mod assembler;
+mod checksum;
 mod codec;
 mod encoded;
 mod entry;
@@ -179,7 +180,7 @@ impl Database {
     /// beginning of the chain's id. `None` if the row before does not exist yet.
     pub async fn checksum_before(&self, from: u64) -> Result<Option<B64>, StorageError> {
         let Some(before) = from.checked_sub(1) else {
-            return Ok(Some(row_reader::first_checksum(self.chain).into()));
+            return Ok(Some(checksum::first_checksum(self.chain).into()));
         };
         Ok(self.encoded_rows(before, 1).await?.pop().map(|row| row.checksum))
     }

@@ -1,17 +1,18 @@
 //! Reads rows and checks that each continues the one before it.
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::B256;
 use sqlx::{Row as _, any::AnyRow};
 use turnpike_keccak::keccak256_many;
 
-use super::{EncodedRow, JournalRow, damaged};
+use super::{
+    EncodedRow, JournalRow,
+    checksum::{Checksum, checksum_input, first_checksum},
+    damaged,
+};
 use crate::StorageError;
 
 /// Rows whose checksums are hashed together, in SIMD lanes.
 const HASH_BATCH_ROWS: usize = 64;
-
-/// A row's checksum: see the Format of the [module above](super).
-pub(super) type Checksum = [u8; 8];
 
 /// Decodes rows from `from` on. The row before them comes first in `rows`, if there is one.
 pub(super) fn read_rows(
@@ -74,26 +75,6 @@ fn check_chain(mut before: Checksum, rows: &[EncodedRow]) -> Result<(), StorageE
         }
     }
     Ok(())
-}
-
-/// The checksum that row 0 continues. It binds the journal to its chain.
-pub(super) fn first_checksum(chain: B256) -> Checksum {
-    chain[..8].try_into().expect("invariant: a hash has eight bytes")
-}
-
-pub(super) fn checksum(previous: &Checksum, sequence: u64, epoch: u64, payload: &[u8]) -> Checksum {
-    let hash = keccak256(checksum_input(previous, sequence, epoch, payload));
-    hash[..8].try_into().expect("invariant: a hash has eight bytes")
-}
-
-/// The bytes that a row's checksum hashes.
-fn checksum_input(previous: &Checksum, sequence: u64, epoch: u64, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(24 + payload.len());
-    bytes.extend_from_slice(previous);
-    bytes.extend_from_slice(&sequence.to_be_bytes());
-    bytes.extend_from_slice(&epoch.to_be_bytes());
-    bytes.extend_from_slice(payload);
-    bytes
 }
 
 pub(super) fn number(row: &AnyRow, column: usize) -> Result<u64, StorageError> {

@@ -4,8 +4,10 @@ use alloy_primitives::B256;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Row as _};
 
 use super::{
-    JournalEntry, JournalRow, check_part, codec, damaged, number,
-    row_reader::{Checksum, checksum, first_checksum, read_rows, stored_checksum},
+    JournalEntry, JournalRow, check_part,
+    checksum::{Checksum, checksum, first_checksum},
+    codec, damaged, number,
+    row_reader::{read_rows, stored_checksum},
 };
 use crate::{
     DatabaseLocation, StorageError,

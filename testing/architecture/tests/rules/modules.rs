@@ -14,6 +14,8 @@ const ACYCLIC: &[&str] = &[
     "bin/turnpike/src",
     "crates/ecrecover/src",
     "crates/keccak/src",
+    "crates/l1/src",
+    "crates/storage/src",
     "crates/tx-manager/src",
     "executor/src",
     "fraud-proof/challenger/src",
