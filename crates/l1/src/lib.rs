@@ -12,6 +12,7 @@
 //!
 //! With the feature `memory`, the module `memory` is an L1 in memory for tests.
 
+mod amount;
 mod append;
 mod archive;
 mod beacon;
@@ -33,6 +34,7 @@ mod sidecar;
 mod source;
 mod view;
 
+pub use amount::ether;
 pub use append::{Append, AppendCall, BlobSidecar};
 pub use bindings::{
     Dispute, Inbox, L1StandardBridge, L2StandardBridge, L2ToL1MessagePasser, Portal,

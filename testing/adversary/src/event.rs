@@ -1,6 +1,7 @@
 use std::fmt;
 
-use alloy_primitives::{Address, B256, U256, utils::format_ether};
+use alloy_primitives::{Address, B256, U256};
+use turnpike_l1::ether;
 
 use crate::Attack;
 
@@ -75,19 +76,14 @@ impl fmt::Display for AdversaryEvent {
                 "has no move left in game {game}: L1 rejects the step to the claimed state"
             ),
             Self::GameLost { game, bond } => {
-                write!(f, "has lost game {game}, and its bond of {} ether", ether(*bond))
+                write!(f, "has lost game {game}, and its bond of {}", ether(*bond))
             }
             Self::OutputLost { output, bond } => {
                 let bond = ether(*bond);
-                write!(f, "output {output} is rejected, and its bond of {bond} ether is lost")
+                write!(f, "output {output} is rejected, and its bond of {bond} is lost")
             }
         }
     }
-}
-
-fn ether(wei: U256) -> String {
-    let number = format_ether(wei);
-    number.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

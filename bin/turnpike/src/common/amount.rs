@@ -27,13 +27,6 @@ pub(crate) fn parse_amount(text: &str) -> Result<U256, String> {
     }
 }
 
-/// Formats wei as ether without trailing zeros.
-pub(crate) fn ether(wei: U256) -> String {
-    let text = alloy_primitives::utils::format_ether(wei);
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    format!("{text} ether")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,14 +50,5 @@ mod tests {
         }
         let huge = "9".repeat(90);
         parse_amount(&huge).expect_err("more than 256 bits");
-    }
-
-    #[test]
-    fn ether_has_no_trailing_zeros() {
-        let amount = |text| ether(parse_amount(text).expect("an amount"));
-        assert_eq!(amount("1.50ether"), "1.5 ether");
-        assert_eq!(amount("100ether"), "100 ether");
-        assert_eq!(amount("1"), "0.000000000000000001 ether");
-        assert_eq!(amount("0"), "0 ether");
     }
 }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use turnpike_storage::DatabaseLocation;
 
 pub(crate) use self::{
-    amount::{ether, parse_amount},
+    amount::parse_amount,
     api_args::{AdminServerArgs, LimitArgs},
     chain_args::ChainArgs,
     execution_args::{ExecutionArgs, ExecutionMode},

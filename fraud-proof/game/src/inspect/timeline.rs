@@ -4,7 +4,7 @@ use std::fmt;
 
 use alloy_primitives::{Address, B256, U256};
 use serde::Serialize;
-use turnpike_l1::{Challenge, DisputedOutput, Game, GameMove, Phase, Side};
+use turnpike_l1::{Challenge, DisputedOutput, Game, GameMove, Phase, Side, ether};
 
 use super::{
     records::{ChallengeRow, DisputeRecords},
@@ -191,8 +191,8 @@ impl fmt::Display for ChallengeTimeline {
         let (games, challenge) = (&row.games, ChallengeRow { games: Vec::new(), ..row.clone() });
         write!(f, "{challenge}")?;
         write!(f, "\n  claims {} on top of {}", self.claimed_root, self.parent_root)?;
-        write!(f, "\n  bonds: {} for each player", words::ether(self.game_bond))?;
-        write!(f, ", {} of the proposer", words::ether(self.proposer_bond))?;
+        write!(f, "\n  bonds: {} for each player", ether(self.game_bond))?;
+        write!(f, ", {} of the proposer", ether(self.proposer_bond))?;
         write!(f, "\n    round  who      time        gas  L1 transaction")?;
         opening.write(f, started_at)?;
         for (game, played) in games.iter().zip(&self.plays) {

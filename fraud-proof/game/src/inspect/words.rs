@@ -1,7 +1,7 @@
 //! Texts about games for people: ranges, sides, times, claims.
 
 use crate::prove::grouped;
-use alloy_primitives::{B256, U256, utils::format_ether};
+use alloy_primitives::B256;
 use serde::Serialize;
 use turnpike_l1::{
     Bisection, ChallengeStatus, DisputedOutput, GameEnd, GameStatus, MACHINE_STEPS, Phase, Side,
@@ -125,13 +125,6 @@ pub(super) fn game_end(end: &GameEnd) -> String {
 /// Seconds left on a clock.
 pub(super) fn left(seconds: u64) -> String {
     if seconds == 0 { "no time left".to_owned() } else { format!("{seconds} s left") }
-}
-
-/// Wei in ether, without zeros at the end.
-pub(super) fn ether(wei: U256) -> String {
-    let text = format_ether(wei);
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    format!("{text} ether")
 }
 
 #[cfg(test)]

@@ -4,14 +4,13 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use anyhow::bail;
 use serde_json::{Value, json};
 use turnpike_bridge::{BridgeError, Call, DepositStage, SentDeposit, Token, Wallet};
-use turnpike_l1::{Inbox, L1StandardBridge, L2ToL1MessagePasser, Portal};
+use turnpike_l1::{Inbox, L1StandardBridge, L2ToL1MessagePasser, Portal, ether};
 use turnpike_protocol::predeploys::MESSAGE_PASSER;
 
 use super::{
     args::{DepositArgs, ForceArgs},
     session::{Session, about, when},
 };
-use crate::common::ether;
 
 /// L2 gas of a call without data, and what a call with data gets on top of the portal's minimum.
 const PLAIN_GAS: u64 = 100_000;

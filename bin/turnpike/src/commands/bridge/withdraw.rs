@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use turnpike_bridge::{
     BridgeError, Call, Layer, Token, Wallet, WithdrawalFacts, WithdrawalProof, WithdrawalStage,
 };
-use turnpike_l1::{L2StandardBridge, L2ToL1MessagePasser, Portal};
+use turnpike_l1::{L2StandardBridge, L2ToL1MessagePasser, Portal, ether};
 use turnpike_protocol::{
     Withdrawal,
     predeploys::{L2_STANDARD_BRIDGE, MESSAGE_PASSER},
@@ -16,7 +16,6 @@ use super::{
     args::{ProveArgs, WithdrawArgs},
     session::{Session, Source, Withdrawn, about, when},
 };
-use crate::common::ether;
 
 /// L1 gas of a withdrawal's call, for ether and for tokens.
 const ETHER_GAS: u32 = 100_000;

@@ -4,10 +4,10 @@ use alloy_primitives::{Address, Bytes, U256};
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 use turnpike_game::{Call, Calls, NextMove, inspect::DisputeRecords, next_move};
-use turnpike_l1::{Bisection, Challenge, DisputedOutput};
+use turnpike_l1::{Bisection, Challenge, DisputedOutput, ether};
 
 use super::{args::MoveArgs, hand::Hand, session::Session};
-use crate::common::{Format, ether};
+use crate::common::Format;
 
 /// What is to be answered.
 #[derive(Clone, Debug)]

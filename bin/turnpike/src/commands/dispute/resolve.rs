@@ -3,10 +3,9 @@ use std::process::ExitCode;
 use alloy_primitives::{Address, U256};
 use anyhow::bail;
 use turnpike_game::{Action, Call, Calls};
-use turnpike_l1::{Dispute, L1Client, Rollup};
+use turnpike_l1::{Dispute, L1Client, Rollup, ether};
 
 use super::{args::ResolveArgs, hand::Hand, session::Session};
-use crate::common::ether;
 
 /// Does all that is due, and takes out what the sender was credited.
 pub(super) async fn resolve(args: &ResolveArgs) -> anyhow::Result<ExitCode> {
