@@ -12,6 +12,7 @@
 
 mod deposit;
 mod error;
+mod layer;
 mod node;
 mod proof;
 mod replay;
@@ -23,7 +24,8 @@ mod withdrawal;
 
 pub use deposit::SentDeposit;
 pub use error::BridgeError;
-pub use node::{Block, Layer, Node, Receipt};
+pub use layer::Layer;
+pub use node::{Block, Node, Receipt};
 pub use proof::WithdrawalProof;
 pub use replay::{Found, Replay};
 pub use settlement::{Queue, Settlement};

@@ -1,6 +1,6 @@
 //! JSON-RPC requests to a node of either layer.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use alloy::{
     eips::BlockNumberOrTag,
@@ -16,28 +16,10 @@ use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use serde::Deserialize;
 use turnpike_protocol::{OutputRoot, Withdrawal, predeploys::MESSAGE_PASSER};
 
-use crate::{BridgeError, withdrawal::withdrawals_in};
+use crate::{BridgeError, Layer, withdrawal::withdrawals_in};
 
 /// Timeout of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// One of the two chains.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layer {
-    /// The chain of the contracts.
-    L1,
-    /// The rollup.
-    L2,
-}
-
-impl fmt::Display for Layer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::L1 => "L1",
-            Self::L2 => "L2",
-        })
-    }
-}
 
 /// A node of either layer, over JSON-RPC.
 #[derive(Clone, Debug)]

@@ -24,6 +24,7 @@ const ACYCLIC: &[&str] = &[
     "fraud-proof/vm/src",
     "sequencer/http/src",
     "sequencer/replica/src",
+    "settlement/bridge/src",
     "settlement/derivation/src",
     "settlement/proposer/src",
     "testing/adversary/src",
