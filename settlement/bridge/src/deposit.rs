@@ -29,7 +29,7 @@ const MINT_BYTES: usize = 32;
 
 impl SentDeposit {
     /// The deposits that `portal` logged in an L1 transaction, in order.
-    pub fn all_in<'a>(
+    pub(crate) fn all_in<'a>(
         portal: Address,
         logs: impl IntoIterator<Item = &'a Log>,
     ) -> Result<Vec<Self>, BridgeError> {
@@ -55,19 +55,19 @@ impl SentDeposit {
     }
 
     /// Hash of its L2 transaction if the sequencer includes it, as in the OP stack.
-    pub fn l2_hash(&self) -> Result<B256, BridgeError> {
+    pub(crate) fn l2_hash(&self) -> Result<B256, BridgeError> {
         let Self { l1_block_hash, log_index, .. } = *self;
         self.hash_from(SourceHash::User { l1_block_hash, log_index })
     }
 
     /// Hash of its L2 transaction if an entry without usable data includes it, for example a forced
     /// one. Such an entry knows a deposit by its queue index alone.
-    pub fn forced_l2_hash(&self, index: u64) -> Result<B256, BridgeError> {
+    pub(crate) fn forced_l2_hash(&self, index: u64) -> Result<B256, BridgeError> {
         self.hash_from(SourceHash::Queue { index })
     }
 
     /// The deposit with queue index `index`.
-    pub fn at(&self, index: u64) -> Deposit {
+    pub(crate) fn at(&self, index: u64) -> Deposit {
         Deposit {
             index,
             l1_block_number: self.l1_block_number,
@@ -76,6 +76,12 @@ impl SentDeposit {
             version: self.version,
             opaque_data: self.opaque_data.clone(),
         }
+    }
+
+    /// The hashes that its L2 transaction can have: if the sequencer includes it, and if a forced
+    /// entry does. `index` is its queue index.
+    pub fn l2_hashes(&self, index: u64) -> Result<[B256; 2], BridgeError> {
+        Ok([self.l2_hash()?, self.forced_l2_hash(index)?])
     }
 
     fn hash_from(&self, source: SourceHash) -> Result<B256, BridgeError> {

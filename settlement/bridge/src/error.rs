@@ -3,7 +3,7 @@ use std::fmt;
 use alloy::transports::TransportError;
 use alloy_primitives::{Address, B256, U256};
 use turnpike_derivation::DerivationError;
-use turnpike_l1::L1Error;
+use turnpike_l1::{L1Error, ether};
 
 use crate::Layer;
 
@@ -108,6 +108,17 @@ pub enum BridgeError {
         /// Needed balance.
         needed: U256,
     },
+    /// The portal holds less ether than the withdrawal takes.
+    #[error(
+        "L1 can pay out what was deposited: the portal holds {}, the withdrawal takes {}",
+        ether(*.held), ether(*.value)
+    )]
+    NotDeposited {
+        /// Wei that the portal holds.
+        held: U256,
+        /// Wei that the withdrawal takes.
+        value: U256,
+    },
     /// The tokens are not a pair.
     #[error("token {l2_token} on L2 represents {found} on L1, not {l1_token}")]
     TokenPair {
@@ -181,6 +192,14 @@ impl BridgeError {
             Self::L2Unreachable(_) => true,
             _ => false,
         }
+    }
+
+    /// Whether only time is missing: an output, or the end of a challenge or force window.
+    pub const fn is_early(&self) -> bool {
+        matches!(
+            self,
+            Self::NotYetProvable { .. } | Self::NotYetFinal { .. } | Self::NotOverdue { .. }
+        )
     }
 
     /// A failed request, without the URL, which may hold a key.

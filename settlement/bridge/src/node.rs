@@ -16,7 +16,7 @@ use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use serde::Deserialize;
 use turnpike_protocol::{OutputRoot, Withdrawal, predeploys::MESSAGE_PASSER};
 
-use crate::{BridgeError, Layer, withdrawal::withdrawals_in};
+use crate::{BridgeError, Layer, Withdrawn};
 
 /// Timeout of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,24 +55,28 @@ impl Receipt {
         self.block_number.to()
     }
 
-    /// The messages to L1 that it sent.
-    pub fn withdrawals(&self) -> Result<Vec<Withdrawal>, BridgeError> {
-        withdrawals_in(self.logs.iter().map(|log| &log.inner))
+    /// The messages to L1 that it sent. Fails if it failed or sent none.
+    pub fn withdrawn(&self) -> Result<Withdrawn, BridgeError> {
+        let transaction = self.transaction_hash;
+        if !self.is_success() {
+            return Err(BridgeError::WithdrawalFailed(transaction));
+        }
+        Withdrawn::from_logs(transaction, self.block(), self.logs.iter().map(|log| &log.inner))
     }
 }
 
 /// The fields of a block that both layers share.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Block {
+pub(crate) struct Block {
     /// Its number.
-    pub number: U64,
+    pub(crate) number: U64,
     /// Its hash.
-    pub hash: B256,
+    pub(crate) hash: B256,
     /// Root of the state after it.
-    pub state_root: B256,
+    pub(crate) state_root: B256,
     /// Its time, in seconds.
-    pub timestamp: U64,
+    pub(crate) timestamp: U64,
 }
 
 impl Node {
@@ -110,13 +114,26 @@ impl Node {
     }
 
     /// The connection itself.
-    pub const fn provider(&self) -> &DynProvider {
+    pub(crate) const fn provider(&self) -> &DynProvider {
         &self.provider
     }
 
     /// A transaction's receipt, once it is in a block.
     pub async fn receipt(&self, hash: B256) -> Result<Option<Receipt>, BridgeError> {
         self.ask("eth_getTransactionReceipt", (hash,)).await
+    }
+
+    /// The receipt of the first of these transactions that is in a block.
+    pub(crate) async fn any_receipt(
+        &self,
+        hashes: &[B256],
+    ) -> Result<Option<Receipt>, BridgeError> {
+        for hash in hashes {
+            if let Some(receipt) = self.receipt(*hash).await? {
+                return Ok(Some(receipt));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether the node knows a transaction, included or pending.
@@ -127,24 +144,37 @@ impl Node {
     }
 
     /// A block, if there is one.
-    pub async fn block(&self, block: BlockNumberOrTag) -> Result<Option<Block>, BridgeError> {
+    pub(crate) async fn block(
+        &self,
+        block: BlockNumberOrTag,
+    ) -> Result<Option<Block>, BridgeError> {
         self.ask("eth_getBlockByNumber", (block, false)).await
     }
 
     /// The newest block.
-    pub async fn latest_block(&self) -> Result<Block, BridgeError> {
+    pub(crate) async fn latest_block(&self) -> Result<Block, BridgeError> {
         let latest = self.block(BlockNumberOrTag::Latest).await?;
         latest.ok_or_else(|| BridgeError::Inconsistent(format!("{} has no block", self.layer)))
     }
 
     /// Balance of an account, in wei.
-    pub async fn balance(&self, account: Address) -> Result<U256, BridgeError> {
+    pub(crate) async fn balance(&self, account: Address) -> Result<U256, BridgeError> {
         self.ask("eth_getBalance", (account, BlockNumberOrTag::Latest)).await
+    }
+
+    /// Checks that an account has this much ether, besides the cost of gas.
+    pub async fn check_balance(&self, account: Address, needed: U256) -> Result<(), BridgeError> {
+        let found = self.balance(account).await?;
+        if found >= needed {
+            return Ok(());
+        }
+        let layer = self.layer;
+        Err(BridgeError::BalanceTooSmall { account, layer, unit: "wei", found, needed })
     }
 
     /// The output after an L2 block according to this node, and the nodes of a withdrawal's storage
     /// proof in that state. `None` if the node does not have the block.
-    pub async fn withdrawal_proof(
+    pub(crate) async fn withdrawal_proof(
         &self,
         block: u64,
         withdrawal: &Withdrawal,

@@ -20,7 +20,7 @@ pub struct WithdrawalProof {
 
 impl WithdrawalProof {
     /// Checks the nodes of a storage proof (`eth_getProof`) against the output.
-    pub fn new(
+    pub(crate) fn new(
         output: OutputRoot,
         withdrawal: &Withdrawal,
         nodes: Vec<Bytes>,

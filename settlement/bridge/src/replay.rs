@@ -11,7 +11,7 @@ use turnpike_l1::{L1Client, L1View, ProposedOutput, is_undisputed};
 use turnpike_protocol::{DepositHint, Genesis, Withdrawal, predeploys::MESSAGE_PASSER};
 use turnpike_state::HistoryLimits;
 
-use crate::{BridgeError, SentDeposit, WithdrawalProof, withdrawal::withdrawals_in};
+use crate::{BridgeError, SentDeposit, WithdrawalProof, Withdrawn};
 
 /// Only the newest state is read.
 const STATES: HistoryLimits = HistoryLimits { blocks_max: 1, items_max: 0 };
@@ -24,21 +24,6 @@ pub struct Replay {
     view: L1View,
     derivation: Derivation,
     chain: Chain,
-}
-
-/// A transaction in the derived chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Its hash on L2.
-    pub l2_transaction: B256,
-    /// Number of its block.
-    pub block: u64,
-    /// Inbox entry of that block.
-    pub entry: u64,
-    /// Whether it succeeded.
-    pub is_success: bool,
-    /// The messages to L1 that it sent.
-    pub withdrawals: Vec<Withdrawal>,
 }
 
 impl Replay {
@@ -59,22 +44,21 @@ impl Replay {
         Ok(Self { view, derivation, chain })
     }
 
-    /// The hashes that a deposit can have on L2: one if the sequencer includes it, one if a forced
-    /// entry does.
-    pub fn names(&self, deposit: &SentDeposit) -> Result<Vec<B256>, BridgeError> {
-        let mut names = vec![deposit.l2_hash()?];
+    /// The hashes that a deposit's L2 transaction can have; only the sequencer's if the deposit is
+    /// not read yet.
+    pub(crate) fn l2_hashes(&self, deposit: &SentDeposit) -> Result<Vec<B256>, BridgeError> {
         let queued = self.view.deposits().iter().find(|queued| {
             let SentDeposit { l1_block_hash, log_index, .. } = *deposit;
             queued.hint == Some(DepositHint { l1_block_hash, log_index })
         });
-        if let Some(queued) = queued {
-            names.push(deposit.forced_l2_hash(queued.deposit.index)?);
+        match queued {
+            Some(queued) => Ok(deposit.l2_hashes(queued.deposit.index)?.into()),
+            None => Ok(vec![deposit.l2_hash()?]),
         }
-        Ok(names)
     }
 
     /// Reads new L1 blocks. Fails after a reorg of entries that were executed.
-    pub async fn refresh(&mut self) -> Result<(), BridgeError> {
+    pub(crate) async fn refresh(&mut self) -> Result<(), BridgeError> {
         let reorg = self.view.advance().await?.reorg;
         if reorg.is_some_and(|reorg| reorg.entries < self.derivation.next_entry()) {
             let what = "an L1 reorg dropped derived entries: try again";
@@ -84,17 +68,17 @@ impl Replay {
     }
 
     /// Executes entries until one holds a transaction with one of these hashes; `None` if L1 does
-    /// not hold it. Calls `progress` with each executed entry and the last entry.
-    pub async fn find(
+    /// not hold it. Calls `progress` with each executed entry and the last entry. Fails if the
+    /// transaction failed or sent no message to L1.
+    pub(crate) async fn find(
         &mut self,
-        names: &[B256],
+        hashes: &[B256],
         mut progress: impl FnMut(u64, u64),
-    ) -> Result<Option<Found>, BridgeError> {
+    ) -> Result<Option<Withdrawn>, BridgeError> {
         while let Some(blocks) = self.run_entry().await? {
-            let entry = self.derivation.next_entry() - 1;
-            progress(entry, self.last_entry());
+            progress(self.derivation.next_entry() - 1, self.last_entry());
             for block in &blocks {
-                if let Some(found) = find_in(block, entry, names)? {
+                if let Some(found) = find_in(block, hashes)? {
                     return Ok(Some(found));
                 }
             }
@@ -105,7 +89,7 @@ impl Replay {
     /// Executes entries until an undisputed output on L1 agrees with the chain, and proves the
     /// withdrawal on it: the output's index and the proof. Call it after [`Self::find`]. Outputs
     /// that cover the withdrawal and disagree are skipped.
-    pub async fn prove(
+    pub(crate) async fn prove(
         &mut self,
         l2_block: u64,
         withdrawal: &Withdrawal,
@@ -172,15 +156,13 @@ impl Replay {
     }
 }
 
-fn find_in(block: &BlockOutcome, entry: u64, names: &[B256]) -> Result<Option<Found>, BridgeError> {
+fn find_in(block: &BlockOutcome, hashes: &[B256]) -> Result<Option<Withdrawn>, BridgeError> {
     let mut executed = block.transactions.iter();
-    let found = executed.find(|executed| names.contains(&executed.envelope().tx_hash()));
+    let found = executed.find(|executed| hashes.contains(&executed.envelope().tx_hash()));
     let Some(executed) = found else { return Ok(None) };
-    Ok(Some(Found {
-        l2_transaction: executed.envelope().tx_hash(),
-        block: block.header.number,
-        entry,
-        is_success: executed.receipt.envelope.status(),
-        withdrawals: withdrawals_in(executed.receipt.envelope.logs())?,
-    }))
+    let (transaction, receipt) = (executed.envelope().tx_hash(), &executed.receipt.envelope);
+    if !receipt.status() {
+        return Err(BridgeError::WithdrawalFailed(transaction));
+    }
+    Withdrawn::from_logs(transaction, block.header.number, receipt.logs()).map(Some)
 }

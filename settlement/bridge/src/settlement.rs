@@ -3,11 +3,12 @@ use std::collections::BTreeMap;
 use alloy::eips::BlockNumberOrTag;
 use alloy_primitives::{B256, U256};
 use tokio::task::JoinSet;
-use turnpike_l1::{Inbox, L1Client, L1Error, Portal, Rollup};
-use turnpike_protocol::ChainConfig;
+use turnpike_l1::{Call, Inbox, L1Client, L1Error, Portal, Rollup};
+use turnpike_protocol::{ChainConfig, Withdrawal};
 
 use crate::{
-    BridgeError, DepositFacts, Node, OutputFacts, ProvenFacts, SentDeposit, WithdrawalFacts,
+    BridgeError, Calls, DepositFacts, Node, OutputFacts, ProvenFacts, Queue, Receipt, SentDeposit,
+    WithdrawalFacts,
 };
 
 /// Most concurrent requests.
@@ -15,6 +16,10 @@ const REQUESTS_MAX: usize = 32;
 
 /// L1 blocks over which the block time is averaged.
 const RECENT_BLOCKS: u64 = 16;
+
+/// L2 gas of a deposit without data, and on top of the portal's minimum with data.
+const PLAIN_GAS: u64 = 100_000;
+const CALL_GAS: u64 = 200_000;
 
 /// `Status` in the `Rollup` contract.
 const PROPOSED: u8 = 1;
@@ -26,19 +31,6 @@ pub struct Settlement {
     client: L1Client,
     node: Node,
     config: ChainConfig,
-}
-
-/// State of the deposit queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Queue {
-    /// Deposits that entries have consumed, which is the index of the oldest queued one.
-    pub consumed: u64,
-    /// Deposits ever made.
-    pub queued: u64,
-    /// L1 time at which the oldest queued deposit is overdue.
-    pub overdue_at: Option<u64>,
-    /// L1 time now.
-    pub now: u64,
 }
 
 /// An output in the contract's storage.
@@ -67,14 +59,59 @@ impl Settlement {
         &self.node
     }
 
-    /// The chain's rules.
-    pub const fn config(&self) -> &ChainConfig {
-        &self.config
+    /// Encodes calls of the contracts.
+    pub const fn calls(&self) -> Calls {
+        Calls::new(self.client.deployment())
     }
 
     /// Whether the guardian has paused withdrawals.
     pub async fn is_paused(&self) -> Result<bool, BridgeError> {
         Ok(self.portal().paused().call().await.map_err(L1Error::from)?)
+    }
+
+    /// Checks that the guardian has not paused withdrawals.
+    pub async fn check_open(&self) -> Result<(), BridgeError> {
+        if self.is_paused().await? { Err(BridgeError::Paused) } else { Ok(()) }
+    }
+
+    /// Checks that the portal holds a withdrawal's ether. L2's genesis balances, large on
+    /// development chains, have no ether behind them on L1.
+    pub async fn check_payout(&self, withdrawal: &Withdrawal) -> Result<(), BridgeError> {
+        let (held, value) =
+            (self.node.balance(self.client.deployment().portal).await?, withdrawal.value);
+        if held >= value { Ok(()) } else { Err(BridgeError::NotDeposited { held, value }) }
+    }
+
+    /// The call that deposits a call of L2. It mints nothing: add the ether to mint with
+    /// [`Call::with_value`]. Without `gas_limit`, the call gets the usual limit.
+    pub async fn deposit_call(
+        &self,
+        call: Call,
+        gas_limit: Option<u64>,
+    ) -> Result<Call, BridgeError> {
+        let gas_limit = match gas_limit {
+            Some(gas_limit) => gas_limit,
+            None if call.input.is_empty() => PLAIN_GAS,
+            None => {
+                let bytes = call.input.len() as u64;
+                let least = self.portal().minimumGasLimit(bytes, false).call().await;
+                least.map_err(L1Error::from)?.saturating_add(CALL_GAS)
+            }
+        };
+        Ok(self.calls().deposit(call, gas_limit))
+    }
+
+    /// The deposits that an L1 transaction has queued; none if L1 does not hold it.
+    pub async fn deposits_of(&self, transaction: B256) -> Result<Vec<SentDeposit>, BridgeError> {
+        match self.node.receipt(transaction).await? {
+            Some(receipt) => self.deposits_in(&receipt),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The deposits in an L1 transaction's receipt.
+    pub fn deposits_in(&self, receipt: &Receipt) -> Result<Vec<SentDeposit>, BridgeError> {
+        SentDeposit::all_in(self.client.deployment().portal, &receipt.logs)
     }
 
     /// The facts that determine a withdrawal's stage, from its hash and its L2 block.
@@ -94,6 +131,7 @@ impl Settlement {
         let at = u64::try_from(proven.timestamp).unwrap_or(u64::MAX);
         let proven = proven_on.and_then(facts).map(|output| ProvenFacts { output, at });
         Ok(WithdrawalFacts {
+            withdrawal,
             now: self.now().await?,
             l2_block,
             outputs: held.range(base..).filter_map(|(index, _)| facts(*index)).collect(),
@@ -104,12 +142,12 @@ impl Settlement {
     }
 
     /// The root that an output claims.
-    pub async fn output_root(&self, index: u64) -> Result<B256, BridgeError> {
+    pub(crate) async fn output_root(&self, index: u64) -> Result<B256, BridgeError> {
         Ok(self.held_output(index).await?.root)
     }
 
     /// L1 time, in seconds.
-    pub async fn now(&self) -> Result<u64, BridgeError> {
+    pub(crate) async fn now(&self) -> Result<u64, BridgeError> {
         Ok(self.node.latest_block().await?.timestamp.to())
     }
 
@@ -180,7 +218,7 @@ impl Settlement {
         };
         let block = self.node.block(deposit.l1_block_number.into()).await?.ok_or_else(missing)?;
         let time = block.timestamp.to();
-        let portal = Portal::new(self.client.deployment().portal, self.client.provider());
+        let portal = self.portal();
         let queued = portal.depositCount().call().await.map_err(L1Error::from)?;
         let (mut low, mut high) = (0, queued);
         while low < high {
@@ -214,7 +252,7 @@ impl Settlement {
         index: u64,
         included: Option<(u64, bool)>,
     ) -> Result<DepositFacts, BridgeError> {
-        let portal = Portal::new(self.client.deployment().portal, self.client.provider());
+        let portal = self.portal();
         let inbox = Inbox::new(self.client.deployment().inbox, self.client.provider());
         let queued_at = portal.depositTime(index).call().await.map_err(L1Error::from)?;
         let consumed = inbox.consumedDeposits().call().await.map_err(L1Error::from)?;
@@ -230,7 +268,7 @@ impl Settlement {
 
     /// State of the deposit queue.
     pub async fn queue(&self) -> Result<Queue, BridgeError> {
-        let portal = Portal::new(self.client.deployment().portal, self.client.provider());
+        let portal = self.portal();
         let inbox = Inbox::new(self.client.deployment().inbox, self.client.provider());
         let consumed = inbox.consumedDeposits().call().await.map_err(L1Error::from)?;
         let queued = portal.depositCount().call().await.map_err(L1Error::from)?;

@@ -6,7 +6,7 @@ use alloy::{
     network::TransactionBuilder as _, providers::Provider as _, rpc::types::TransactionRequest,
     signers::local::PrivateKeySigner,
 };
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256};
 use tokio::sync::Mutex;
 use turnpike_l1::{Call, Inbox, L1Error, Portal, Rollup};
 use turnpike_tx_manager::{AccountClient, FeePolicy, OneShot, TxManagerConfig, TxManagerError};
@@ -40,14 +40,9 @@ impl Wallet {
         self.key.address()
     }
 
-    /// Checks that the account has this much ether, besides the cost of gas.
-    pub async fn check_balance(&self, needed: U256) -> Result<(), BridgeError> {
-        let found = self.node.balance(self.address()).await?;
-        if found >= needed {
-            return Ok(());
-        }
-        let (account, layer) = (self.address(), self.node.layer());
-        Err(BridgeError::BalanceTooSmall { account, layer, unit: "wei", found, needed })
+    /// The layer.
+    pub const fn layer(&self) -> Layer {
+        self.node.layer()
     }
 
     /// Signs and sends a call. Nothing is sent if it would revert.

@@ -3,6 +3,7 @@
 mod amount;
 mod api_args;
 mod chain_args;
+mod duration;
 mod execution_args;
 mod format;
 mod genesis_file;
@@ -20,6 +21,7 @@ pub(crate) use self::{
     amount::parse_amount,
     api_args::{AdminServerArgs, LimitArgs},
     chain_args::ChainArgs,
+    duration::{about, when},
     execution_args::{ExecutionArgs, ExecutionMode},
     format::Format,
     genesis_file::{genesis_output, read_genesis, write_genesis},

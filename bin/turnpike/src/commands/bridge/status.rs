@@ -1,23 +1,31 @@
 use std::process::ExitCode;
 
 use alloy_primitives::B256;
+use clap::Args;
 use serde_json::{Value, json};
-use turnpike_bridge::BridgeError;
+use turnpike_bridge::{BridgeError, DepositStatus, Withdrawn};
 
 use super::{
-    args::StatusArgs,
-    deposit::{DepositState, state_of},
-    session::{Session, Withdrawn},
-    withdraw::{next_step, state_event},
+    args::{EndpointArgs, WithdrawalArgs},
+    report::{deposit_event, deposit_text, next_step, withdrawal_event},
+    session::Session,
 };
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    endpoints: EndpointArgs,
+    #[command(flatten)]
+    withdrawal: WithdrawalArgs,
+}
 
 /// Prints the stage of a deposit or a withdrawal. Sends nothing.
 pub(super) async fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let session = Session::open(&args.endpoints).await?;
-    let transaction = args.withdrawal.transaction;
-    let deposit = state_of(&session, transaction).await?;
-    if deposit.is_none() && session.l1.node().knows(transaction).await? {
-        return Err(match session.l1.node().receipt(transaction).await? {
+    let (l1, transaction) = (&session.l1, args.withdrawal.transaction);
+    let deposit = DepositStatus::read(l1, session.l2_if_named(), transaction).await?;
+    if deposit.is_none() && l1.node().knows(transaction).await? {
+        return Err(match l1.node().receipt(transaction).await? {
             Some(_) => BridgeError::NotABridging(transaction),
             None => BridgeError::NotIncluded(transaction),
         }
@@ -31,14 +39,14 @@ pub(super) async fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     };
     match (deposit, withdrawn) {
         (Some(deposit), Some(Ok(withdrawn))) => {
-            let mut event = deposit_event(&deposit, transaction);
-            let (withdrawals, text) = describe(&session, &withdrawn, args).await?;
+            let (withdrawals, withdrawals_text) = describe(&session, &withdrawn, args).await?;
+            let (mut event, text) = describe_deposit(&deposit, transaction);
             event["withdrawals"] = withdrawals;
-            session.say(&event, format!("deposit {}: {}\n{text}", deposit.index, deposit.text()));
+            session.say(&event, format_args!("{text}\n{withdrawals_text}"));
         }
         (Some(deposit), _) => {
-            let event = deposit_event(&deposit, transaction);
-            session.say(&event, format!("deposit {}: {}", deposit.index, deposit.text()));
+            let (event, text) = describe_deposit(&deposit, transaction);
+            session.say(&event, text);
         }
         (None, Some(withdrawn)) => {
             let withdrawn = withdrawn?;
@@ -56,11 +64,12 @@ pub(super) async fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn deposit_event(deposit: &DepositState, transaction: B256) -> Value {
-    let mut event = deposit.event("status");
+/// The stage of a deposit, as JSON and as text.
+fn describe_deposit(deposit: &DepositStatus, transaction: B256) -> (Value, String) {
+    let mut event = deposit_event("status", deposit);
     event["kind"] = json!("deposit");
     event["l1Transaction"] = json!(transaction);
-    event
+    (event, format!("deposit {}: {}", deposit.index, deposit_text(deposit.stage)))
 }
 
 /// The stages of a transaction's requested messages, as JSON and as text.
@@ -77,10 +86,10 @@ async fn describe(
     let (mut events, mut texts) = (Vec::new(), Vec::new());
     for withdrawal in chosen {
         let facts = session.l1.withdrawal_facts(withdrawal.hash(), withdrawn.block).await?;
-        let mut event = state_event("status", withdrawal, &facts);
+        let mut event = withdrawal_event("status", &facts);
         event["paused"] = json!(is_paused);
         events.push(event);
-        let next = next_step(&facts, facts.stage(), withdrawn.transaction);
+        let next = next_step(&facts, withdrawn.transaction);
         texts.push(format!("withdrawal {}: {next}", withdrawal.hash()));
     }
     if is_paused {

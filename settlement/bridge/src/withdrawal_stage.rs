@@ -1,6 +1,9 @@
-//! Stages of withdrawals and deposits, computed from facts on L1 and L2: pure.
+//! Stages of withdrawals, computed from facts on L1: pure.
 
+use alloy_primitives::B256;
 use serde::Serialize;
+
+use crate::BridgeError;
 
 /// Stage of a withdrawal, named as in viem, with an estimate in seconds of L1 where there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -60,6 +63,8 @@ pub struct ProvenFacts {
 /// The facts that determine a withdrawal's stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WithdrawalFacts {
+    /// Hash of the withdrawal.
+    pub withdrawal: B256,
     /// L1 time, in seconds.
     pub now: u64,
     /// L2 block that holds it.
@@ -102,8 +107,35 @@ impl WithdrawalFacts {
         }
     }
 
+    /// Checks that it can be proven, or is proven already.
+    pub fn check_prove(&self) -> Result<(), BridgeError> {
+        match self.stage() {
+            WithdrawalStage::Finalized => Err(BridgeError::AlreadyFinalized(self.withdrawal)),
+            WithdrawalStage::WaitingToProve { estimated_seconds } => {
+                Err(BridgeError::NotYetProvable { block: self.l2_block, estimated_seconds })
+            }
+            WithdrawalStage::ReadyToProve { .. }
+            | WithdrawalStage::WaitingToFinalize { .. }
+            | WithdrawalStage::ReadyToFinalize { .. } => Ok(()),
+        }
+    }
+
+    /// Checks that it can be finalized.
+    pub fn check_finalize(&self) -> Result<(), BridgeError> {
+        match self.stage() {
+            WithdrawalStage::Finalized => Err(BridgeError::AlreadyFinalized(self.withdrawal)),
+            WithdrawalStage::WaitingToProve { .. } | WithdrawalStage::ReadyToProve { .. } => {
+                Err(BridgeError::NotProven(self.withdrawal))
+            }
+            WithdrawalStage::WaitingToFinalize { output, estimated_seconds: seconds } => {
+                Err(BridgeError::NotYetFinal { output, seconds })
+            }
+            WithdrawalStage::ReadyToFinalize { .. } => Ok(()),
+        }
+    }
+
     /// The outputs that it can be proven on, in the order in which they become final.
-    pub fn provable_on(&self) -> impl Iterator<Item = &OutputFacts> {
+    pub(crate) fn provable_on(&self) -> impl Iterator<Item = &OutputFacts> {
         self.outputs.iter().filter(|output| output.stands && output.l2_block >= self.l2_block)
     }
 
@@ -139,73 +171,6 @@ fn seconds_to_next_output(now: u64, outputs: &[OutputFacts]) -> Option<u64> {
     Some(times.next_back()?.saturating_add(interval).saturating_sub(now))
 }
 
-/// Stage of a deposit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "stage")]
-pub enum DepositStage {
-    /// In the queue. Next: the sequencer includes it.
-    Queued {
-        /// Estimated seconds until L2 holds it; if the sequencer is late, until it is overdue.
-        estimated_seconds: u64,
-        /// L1 time from which on anyone may force it.
-        overdue_at: u64,
-    },
-    /// In the queue for longer than the sequencer may leave it there. Next: `force --include`.
-    Overdue {
-        /// L1 time since when it is overdue.
-        overdue_at: u64,
-    },
-    /// An inbox entry has consumed it: it is part of the derived chain.
-    Posted,
-    /// L2 holds it.
-    Included {
-        /// The block.
-        block: u64,
-        /// Whether its call succeeded. Its ether is minted in any case.
-        success: bool,
-    },
-}
-
-/// The facts that determine a deposit's stage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DepositFacts {
-    /// L1 time, in seconds.
-    pub now: u64,
-    /// L1 time at which it was queued.
-    pub queued_at: u64,
-    /// Seconds after which it is overdue.
-    pub force_window: u64,
-    /// Recent seconds between L1 blocks.
-    pub l1_block_seconds: u64,
-    /// Whether an inbox entry has consumed it.
-    pub is_consumed: bool,
-    /// L2 block that holds it and whether its call succeeded, if an L2 node says so.
-    pub included: Option<(u64, bool)>,
-}
-
-/// L1 blocks that a sequencer usually takes to include a deposit: its confirmations, and one to
-/// post it.
-const USUAL_BLOCKS: u64 = 3;
-
-impl DepositFacts {
-    /// The deposit's stage.
-    pub fn stage(&self) -> DepositStage {
-        let overdue_at = self.queued_at.saturating_add(self.force_window);
-        if let Some((block, success)) = self.included {
-            return DepositStage::Included { block, success };
-        }
-        if self.is_consumed {
-            return DepositStage::Posted;
-        }
-        if self.now >= overdue_at {
-            return DepositStage::Overdue { overdue_at };
-        }
-        let usual = self.queued_at.saturating_add(USUAL_BLOCKS * self.l1_block_seconds);
-        let expected = if self.now < usual { usual.min(overdue_at) } else { overdue_at };
-        DepositStage::Queued { estimated_seconds: expected.saturating_sub(self.now), overdue_at }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,6 +183,7 @@ mod tests {
 
     fn facts(now: u64, outputs: Vec<OutputFacts>) -> WithdrawalFacts {
         WithdrawalFacts {
+            withdrawal: B256::ZERO,
             now,
             l2_block: 15,
             outputs,
@@ -278,6 +244,29 @@ mod tests {
     }
 
     #[test]
+    fn withdrawal_is_proven_and_finalized_in_that_order() {
+        let checks = |facts: &WithdrawalFacts| {
+            [facts.check_prove(), facts.check_finalize()].map(|check| match check {
+                Ok(()) => "ready",
+                Err(error) if error.is_early() => "early",
+                Err(BridgeError::NotProven(_)) => "not proven",
+                Err(BridgeError::AlreadyFinalized(_)) => "finalized",
+                Err(error) => panic!("{error}"),
+            })
+        };
+        let mut facts = facts(135, vec![output(0, 100)]);
+        assert_eq!(checks(&facts), ["early", "not proven"]);
+        facts.outputs.push(output(2, 120));
+        assert_eq!(checks(&facts), ["ready", "not proven"]);
+        facts.proven = proven(output(2, 120), 125);
+        assert_eq!(checks(&facts), ["ready", "early"]);
+        facts.now = 145;
+        assert_eq!(checks(&facts), ["ready", "ready"]);
+        facts.is_finalized = true;
+        assert_eq!(checks(&facts), ["finalized", "finalized"]);
+    }
+
+    #[test]
     fn proof_on_a_disputed_output_is_made_again() {
         let mut facts = facts(135, vec![output(3, 130)]);
         let challenged = OutputFacts { stands: false, ..output(2, 120) };
@@ -291,29 +280,5 @@ mod tests {
         facts.proven = proven(output(2, 120), 121);
         let stage = WithdrawalStage::WaitingToFinalize { output: 2, estimated_seconds: 6 };
         assert_eq!(facts.stage(), stage);
-    }
-
-    #[test]
-    fn deposit_passes_its_stages() {
-        let queued = DepositFacts {
-            now: 1_000,
-            queued_at: 1_000,
-            force_window: 600,
-            l1_block_seconds: 12,
-            is_consumed: false,
-            included: None,
-        };
-        let stage =
-            |estimated_seconds| DepositStage::Queued { estimated_seconds, overdue_at: 1_600 };
-        assert_eq!(queued.stage(), stage(36));
-        assert_eq!(DepositFacts { now: 1_030, ..queued }.stage(), stage(6));
-        // The sequencer is late: only the force window is certain.
-        assert_eq!(DepositFacts { now: 1_036, ..queued }.stage(), stage(564));
-        let overdue = DepositFacts { now: 1_600, ..queued };
-        assert_eq!(overdue.stage(), DepositStage::Overdue { overdue_at: 1_600 });
-        let posted = DepositFacts { is_consumed: true, ..overdue };
-        assert_eq!(posted.stage(), DepositStage::Posted);
-        let included = DepositFacts { included: Some((7, false)), ..overdue };
-        assert_eq!(included.stage(), DepositStage::Included { block: 7, success: false });
     }
 }
