@@ -13,10 +13,6 @@ use turnpike_tx_manager::{AccountClient, FeePolicy, OneShot, TxManagerConfig, Tx
 
 use crate::{BridgeError, Layer, Node, Receipt};
 
-/// Margin above the gas estimate, in percent: the call that finalizes a withdrawal may have to
-/// finalize its output as well.
-const GAS_MARGIN_PERCENT: u64 = 60;
-
 /// Signs and sends one account's transactions on one layer, through a tx manager that keeps nothing
 /// between runs.
 #[derive(Debug)]
@@ -87,7 +83,8 @@ impl Wallet {
         let client = AccountClient::connected(provider, chain_id, self.key.clone());
         let fees = FeePolicy {
             max_fee_per_gas: u128::MAX,
-            gas_margin_percent: GAS_MARGIN_PERCENT,
+            // The call that finalizes a withdrawal may have to finalize its output as well.
+            gas_margin_percent: 60,
             ..FeePolicy::default()
         };
         Ok(OneShot::new(client, TxManagerConfig::from(fees), self.poll))
