@@ -20,6 +20,11 @@ export class Bridge {
     return this.#run(t, command, args, { mines: true });
   }
 
+  /** The same, but the test mines. */
+  runUnmined(t, command, ...args) {
+    return this.#run(t, command, args, { mines: false });
+  }
+
   async #run(t, command, args, { mines }) {
     const l2 = this.l2Url ? ["--l2-url", this.l2Url] : [];
     const endpoints = ["--genesis", this.genesis, "--l1-url", this.l1Url, ...l2, "--poll-ms", "50"];

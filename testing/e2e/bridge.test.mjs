@@ -6,7 +6,7 @@ import { parseEther, parseEventLogs } from "viem";
 
 import { Bridge } from "./bridge-command.mjs";
 import { abiOf, compileProbe, deploy, succeeded } from "./clients.mjs";
-import { CHALLENGE_WINDOW, PROPOSE_INTERVAL, startDev, step } from "./harness.mjs";
+import { CHALLENGE_WINDOW, PROPOSE_INTERVAL, rpc, startDev, step, until } from "./harness.mjs";
 import { TOKEN_FACTORY, opStack, tokenArtifact } from "./opstack.mjs";
 
 const GUARDIAN = 6;
@@ -219,5 +219,25 @@ test("turnpike bridge moves money between the layers", async (t) => {
     await other({}).refuses(t, /--l2-url/, ...withdrawing);
     await other({}).refuses(t, /--from-l1/, "prove", ...key, withdrawn.l2Transaction);
     assert.deepEqual(await nonces(), before);
+  });
+
+  await step(t, "a deposit that replaces an underpriced one is reported under its own hash", async (t) => {
+    let result;
+    bridge.runUnmined(t, "deposit", ...key, "--amount", "1", "--no-wait").then((it) => (result = it));
+    const first = await until(async () => (await dev.l1Pool("portal"))[0], "a deposit");
+    // No block includes the first transaction any more; its replacement bids for such blocks.
+    const price = `0x${(4n * BigInt(first.maxFeePerGas)).toString(16)}`;
+    await until(async () => {
+      if (result) return true;
+      await rpc(dev.l1Url, "anvil_setNextBlockBaseFeePerGas", [price]);
+      await dev.advanceL1();
+    }, "the replacement to be reported");
+    assert.equal(result.code, 0, result.stderr);
+    const [sent, queued] = result.events;
+    assert.deepEqual([sent.event, sent.l1Transaction], ["sent", first.hash]);
+    assert.equal(queued.event, "queued");
+    assert.notEqual(queued.l1Transaction, first.hash);
+    const { blockNumber } = await succeeded(l1, queued.l1Transaction);
+    assert.equal(queued.l1Block, Number(blockNumber));
   });
 });
