@@ -180,7 +180,7 @@ impl Settlement {
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::{Address, Bytes, U256};
+    use alloy_primitives::U256;
     use turnpike_protocol::DataKind;
 
     use super::*;
@@ -217,19 +217,8 @@ mod tests {
     }
 
     fn output(parent: u64, entry: u8, seed: u8, status: OutputStatus) -> ProposedOutput {
-        ProposedOutput {
-            index: 0,
-            claim: B256::ZERO,
-            parent,
-            entry: entry.into(),
-            output: root(seed),
-            header: Bytes::new(),
-            l2_block: entry.into(),
-            proposer: Address::ZERO,
-            proposed_at: 0,
-            l1_transaction: B256::ZERO,
-            status,
-        }
+        let (entry, l2_block) = (entry.into(), entry.into());
+        ProposedOutput { parent, entry, l2_block, status, ..ProposedOutput::genesis(root(seed)) }
     }
 
     #[test]

@@ -46,9 +46,9 @@ pub struct ProposedOutput {
 }
 
 impl ProposedOutput {
-    /// The output that the `Rollup` contract was deployed with. Its claim follows from inbox entry
-    /// 0.
-    pub(crate) const fn genesis(output: OutputRoot) -> Self {
+    /// The output that the `Rollup` contract was deployed with. Its claim, which follows from inbox
+    /// entry 0, is left zero.
+    pub const fn genesis(output: OutputRoot) -> Self {
         Self {
             index: 0,
             claim: B256::ZERO,

@@ -188,7 +188,7 @@ fn last_false_block(
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::{B256, Bytes};
+    use alloy_primitives::B256;
 
     use super::*;
 
@@ -199,16 +199,10 @@ mod tests {
             OutputRoot { state_root: word, message_passer_storage_root: word, block_hash: word };
         let output = |(index, status)| ProposedOutput {
             index,
-            claim: word,
-            parent: 0,
             entry: 3 * index,
-            output: root,
-            header: Bytes::new(),
             l2_block: index,
-            proposer: Address::ZERO,
-            proposed_at: 0,
-            l1_transaction: word,
             status,
+            ..ProposedOutput::genesis(root)
         };
         let statuses = [OutputStatus::Final, OutputStatus::Final, OutputStatus::Proposed];
         let outputs: Vec<_> = (0..).zip(statuses).map(output).collect();

@@ -1,6 +1,6 @@
 //! A verifier that derives the entries that a test posts.
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::B256;
 use turnpike_challenger::{Verdict, Verifier};
 use turnpike_executor::EngineConfig;
 use turnpike_game::prove::Statement;
@@ -97,13 +97,7 @@ fn output(index: u64, parent: u64, output: OutputRoot) -> ProposedOutput {
         index,
         claim: B256::with_last_byte(u8::try_from(index).expect("fits 8 bits")),
         parent,
-        entry: 0,
-        output,
-        header: Bytes::new(),
-        l2_block: 0,
-        proposer: Address::ZERO,
-        proposed_at: 0,
-        l1_transaction: B256::ZERO,
         status: OutputStatus::Proposed,
+        ..ProposedOutput::genesis(output)
     }
 }

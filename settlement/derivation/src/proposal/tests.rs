@@ -1,4 +1,4 @@
-use alloy_primitives::{Bytes, U256};
+use alloy_primitives::U256;
 use turnpike_protocol::{DataKind, Entry, Genesis};
 
 use super::*;
@@ -70,13 +70,11 @@ impl TestChain {
             claim,
             parent: parent as u64,
             entry: entry as u64,
-            output,
-            header: Bytes::new(),
             l2_block: entry as u64,
             proposer,
             proposed_at,
-            l1_transaction: B256::ZERO,
             status,
+            ..ProposedOutput::genesis(output)
         });
         self.outputs.last_mut().expect("just pushed")
     }
