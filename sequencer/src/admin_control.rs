@@ -9,7 +9,7 @@ use tokio::sync::{RwLock, RwLockReadGuard, mpsc, oneshot};
 
 use crate::{
     ChainHandle, Refusal, TransactionView,
-    producer::{ProducerCommand, ProducerEvent},
+    producer_event::{ProducerCommand, ProducerEvent},
 };
 
 /// The operator's controls. They do not survive the process.

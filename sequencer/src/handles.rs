@@ -10,7 +10,7 @@ use crate::{
     AdminControl, ChainHandle, NodeFailure, PoolLimits, PromiseSigner, SettlementView,
     SubmissionHandle, SubmissionRoute, TransactionView, admin_control::IntakeGate,
     admission::Admission, chain_handle::ChainSenders, notifications::Notifications,
-    producer::ProducerEvent,
+    producer_event::ProducerEvent,
 };
 
 /// All handles to a node.

@@ -39,6 +39,7 @@ mod pool;
 mod preconfirmation;
 mod preconfirmation_cache;
 mod producer;
+mod producer_event;
 mod refusal;
 pub mod replay;
 pub mod restore;

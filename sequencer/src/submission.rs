@@ -20,7 +20,7 @@ use crate::{
     failure::NodeFailure,
     metrics::refused,
     notifications::Notifications,
-    producer::ProducerEvent,
+    producer_event::ProducerEvent,
     submission_route::SubmissionSink,
 };
 

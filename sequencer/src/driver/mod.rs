@@ -29,7 +29,8 @@ use turnpike_storage::Database;
 use crate::{
     NodeHandles, SequencerConfig,
     checkpoints::Checkpoints,
-    producer::{HaltedProducer, ProducerCommand, ProducerEvent, ProductionState},
+    producer::ProductionState,
+    producer_event::{HaltedProducer, ProducerCommand, ProducerEvent},
     safe_head::PasserProofRetention,
 };
 

@@ -36,7 +36,7 @@ use crate::{
     PooledTx, Refusal,
     builder::{block_bytes_max, bytes_in_block},
     derived_block::{ExecutedDerivedBlock, execute_derived},
-    producer::HaltedProducer,
+    producer_event::HaltedProducer,
     restore::restore_to,
     tracker::DerivedBlock,
 };

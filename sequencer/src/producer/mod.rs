@@ -56,9 +56,9 @@ use crate::{
     backlog::Backlog,
     builder::{self, BlockPlan, PoolRemainder},
     committer::{DurableRows, JournalCommit},
+    producer_event::{HaltedProducer, ProducerCommand, ProducerEvent},
     sealer::BlockToSeal,
     submission::Submission,
-    unindexed::UnindexedTxs,
 };
 
 /// Arrival of a chain's first transaction. Rewound transactions get smaller ones, because they go
@@ -76,41 +76,6 @@ const INTAKE_BYTES_MAX: usize = 8 * 1024 * 1024;
 const IDLE_WAIT_MAX: Duration = Duration::from_secs(1);
 
 const MILLISECOND: Duration = Duration::from_millis(1);
-
-/// An input of the producer.
-#[derive(Debug)]
-pub(crate) enum ProducerEvent {
-    /// A client's transactions.
-    Submission(Submission),
-    /// A command of the node.
-    Command(ProducerCommand),
-}
-
-/// A command that ends the open block.
-#[derive(Debug)]
-pub(crate) enum ProducerCommand {
-    /// Halt, because a reorg changes the chain. The producer resumes when told to.
-    Halt(oneshot::Sender<HaltedProducer>),
-    /// Complete the open block, if any.
-    Complete(oneshot::Sender<()>),
-    /// Complete a block, even an empty one.
-    #[cfg(test)]
-    Seal(oneshot::Sender<()>),
-    /// Complete the open block and end.
-    Stop,
-}
-
-/// A halted producer. All its commits are durable. It resumes on `resume`, and ends if `resume` is
-/// dropped.
-#[derive(Debug)]
-pub(crate) struct HaltedProducer {
-    /// Transactions executed in the open block, which is void now.
-    pub(crate) open: Option<Vec<Arc<ExecutedTx>>>,
-    /// Accepted and refused transactions that the index does not hold yet.
-    pub(crate) unindexed: UnindexedTxs,
-    /// Resumes the producer.
-    pub(crate) resume: oneshot::Sender<()>,
-}
 
 /// The producer's state besides the pool, shared with the driver.
 #[derive(Debug)]
