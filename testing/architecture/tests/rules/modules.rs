@@ -24,6 +24,7 @@ const ACYCLIC: &[&str] = &[
     "fraud-proof/vm/src",
     "sequencer/http/src",
     "sequencer/replica/src",
+    "sequencer/src",
     "settlement/bridge/src",
     "settlement/derivation/src",
     "settlement/proposer/src",
