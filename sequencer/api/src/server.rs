@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, FromRef},
+    extract::DefaultBodyLimit,
     middleware::from_fn,
     routing::{get, post},
 };
@@ -20,54 +20,12 @@ use super::{
     openapi,
     problem::{self, render_refusal},
     rest, rpc,
+    state::ApiState,
     stream::Streams,
 };
 
 /// WebSockets open at the same time, and at most half of all connections.
 const SOCKETS_MAX: usize = 1_024;
-
-/// The response to a browser that opens the port.
-pub(super) const GREETING: &str = "Turnpike sequencer. JSON-RPC: POST /, or a WebSocket. REST: below /v1, described at /docs and by /openapi.json. \
-     Events: /v1/stream. Journal: a WebSocket at /v1/feed.\n";
-
-/// The state of all handlers.
-#[derive(Clone, Debug)]
-pub(super) struct ApiState {
-    pub(super) context: Arc<ApiContext>,
-    pub(super) l1: Arc<L1Queries>,
-    /// Permits for WebSockets.
-    pub(super) sockets: Arc<ClientQuota>,
-    /// Longest request, in bytes.
-    pub(super) body_bytes_max: usize,
-    /// Cancelled when the node stops.
-    pub(super) stop: CancellationToken,
-    pub(super) feed: Arc<Feed>,
-    pub(super) streams: Arc<Streams>,
-}
-
-impl FromRef<ApiState> for Arc<ApiContext> {
-    fn from_ref(state: &ApiState) -> Self {
-        Self::clone(&state.context)
-    }
-}
-
-impl FromRef<ApiState> for Arc<L1Queries> {
-    fn from_ref(state: &ApiState) -> Self {
-        Self::clone(&state.l1)
-    }
-}
-
-impl FromRef<ApiState> for Arc<Feed> {
-    fn from_ref(state: &ApiState) -> Self {
-        Self::clone(&state.feed)
-    }
-}
-
-impl FromRef<ApiState> for Arc<Streams> {
-    fn from_ref(state: &ApiState) -> Self {
-        Self::clone(&state.streams)
-    }
-}
 
 /// Serves the API until `stop`. Requests under way are finished.
 pub(super) async fn serve(

@@ -25,7 +25,7 @@ use std::{
 
 use alloy_primitives::{Address, B256, keccak256};
 use axum::{
-    extract::{Extension, RawQuery, State},
+    extract::{Extension, FromRef, RawQuery, State},
     http::HeaderMap,
     response::{
         IntoResponse as _, Response,
@@ -44,13 +44,12 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    openapi::{Full, Hash, Malformed},
     problem::{Code, Problem},
     rest::{
         Query, RestResult, StatusReader, TransactionState, malformed, parse_address, parse_hash,
         parse_number,
     },
-    server::ApiState,
+    schema::{Full, Hash, Malformed},
 };
 use crate::context::ApiContext;
 use turnpike_sequencer::{
@@ -158,7 +157,11 @@ pub(super) enum StreamEvent {
     Transaction(serde_json::Value),
 }
 
-pub(super) fn routes() -> OpenApiRouter<ApiState> {
+pub(super) fn routes<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<Streams>: FromRef<S>,
+{
     OpenApiRouter::new().routes(routes!(stream))
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Api, Name, RestResult, parse_address};
-use crate::openapi::{AddressText, Hash, Malformed, Wei};
+use crate::schema::{AddressText, Hash, Malformed, Wei};
 use turnpike_sequencer::{Pool, PooledTx};
 
 /// Pooled transactions of an account in one response.

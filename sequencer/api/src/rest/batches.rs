@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use super::{Api, L1, Name, RestResult, parse_index, query::Page};
 use crate::{
     l1_queries::L1Cost,
-    openapi::{Hash, L1Silent, Malformed, Missing, Wei},
     problem::Problem,
+    schema::{Hash, L1Silent, Malformed, Missing, Wei},
 };
 use turnpike_sequencer::PostedRange;
 

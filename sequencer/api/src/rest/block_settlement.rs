@@ -3,7 +3,7 @@ use serde::Serialize;
 use turnpike_l1::OutputStatus;
 use utoipa::ToSchema;
 
-use crate::openapi::Hash;
+use crate::schema::Hash;
 use turnpike_sequencer::Settlement;
 
 /// The stage of a block.

@@ -10,8 +10,8 @@ use super::{
     parse_hash, parse_number,
 };
 use crate::{
-    openapi::{Failing, Hash, Malformed, Missing},
     problem::{Code, Problem},
+    schema::{Failing, Hash, Malformed, Missing},
 };
 
 /// A block.

@@ -17,8 +17,8 @@ use super::{
 use crate::context::ApiContext;
 use crate::{
     l1_queries::L1Queries,
-    openapi::{AddressText, Failing, Hash, L1Silent, Malformed, Missing},
     problem::Problem,
+    schema::{AddressText, Failing, Hash, L1Silent, Malformed, Missing},
 };
 
 /// Deposits in one response.

@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 
 use super::{Api, Name, RestResult, parse_index, query::Page};
 use crate::{
-    openapi::{AddressText, Hash, Malformed, Missing},
     problem::Problem,
+    schema::{AddressText, Hash, Malformed, Missing},
 };
 use turnpike_sequencer::Settlement;
 

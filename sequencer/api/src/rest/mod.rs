@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256};
 use axum::{
-    extract::{FromRequestParts, Path, Request, State},
+    extract::{FromRef, FromRequestParts, Path, Request, State},
     http::request::Parts,
     middleware::Next,
     response::{IntoResponse as _, Response},
@@ -38,7 +38,6 @@ use super::{
     costs::{L1_REST_UNITS, REST_UNITS},
     l1_queries::L1Queries,
     problem::{Code, Problem},
-    server::ApiState,
 };
 use crate::context::ApiContext;
 
@@ -47,7 +46,12 @@ type L1 = State<Arc<L1Queries>>;
 pub(super) type RestResult<T> = Result<T, Problem>;
 
 /// The paths below `/v1`.
-pub(super) fn routes() -> OpenApiRouter<ApiState> {
+pub(super) fn routes<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<ApiContext>: FromRef<S>,
+    Arc<L1Queries>: FromRef<S>,
+{
     OpenApiRouter::new()
         .routes(routes!(transactions::submit))
         .routes(routes!(transactions::transaction))

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::Api;
 use crate::context::ApiContext;
-use crate::openapi::{AddressText, Hash};
+use crate::schema::{AddressText, Hash};
 use turnpike_sequencer::Settlement;
 
 /// The node's status.

@@ -19,9 +19,9 @@ use super::{
 };
 use crate::context::ApiContext;
 use crate::{
-    openapi::{AddressText, Hash, Signature, Wei},
     problem::Problem,
     rpc::preconfirmed_receipt,
+    schema::{AddressText, Hash, Signature, Wei},
 };
 use turnpike_sequencer::{Preconfirmation, Promise};
 

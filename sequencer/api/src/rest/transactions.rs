@@ -21,8 +21,8 @@ use super::{
 use crate::context::ApiContext;
 use crate::{
     costs::{REFUSED_TRANSACTION_UNITS, TRANSACTION_UNITS},
-    openapi::{Data, Failing, Hash, Malformed, Missing, NotTaken},
     problem::{Code, Problem},
+    schema::{Data, Failing, Hash, Malformed, Missing, NotTaken},
     wait::{WaitError, WaitGoal, reached},
 };
 use turnpike_sequencer::{Accepted, PreconfirmationError, Refusal};

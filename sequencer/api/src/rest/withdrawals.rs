@@ -18,8 +18,8 @@ use super::{
 use crate::context::ApiContext;
 use crate::{
     l1_queries::{L1Queries, Withdrawn},
-    openapi::{AddressText, Data, Failing, Hash, L1Silent, Malformed, Missing, Quantity, Wei},
     problem::Problem,
+    schema::{AddressText, Data, Failing, Hash, L1Silent, Malformed, Missing, Quantity, Wei},
 };
 use turnpike_sequencer::Settlement;
 

@@ -27,9 +27,13 @@ use super::{
 use crate::context::ApiContext;
 use crate::{
     problem::{Code, Problem},
-    server::{ApiState, GREETING},
+    state::ApiState,
 };
 use turnpike_sequencer::notifications::MissedEvents;
+
+/// The response to a browser that opens the port.
+const GREETING: &str = "Turnpike sequencer. JSON-RPC: POST /, or a WebSocket. REST: below /v1, described at /docs and by /openapi.json. \
+     Events: /v1/stream. Journal: a WebSocket at /v1/feed.\n";
 
 /// Frames of one connection in flight, at most. At the limit the node reads no more frames.
 const FRAMES_IN_FLIGHT_MAX: usize = 64;
