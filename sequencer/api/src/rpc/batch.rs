@@ -10,6 +10,7 @@ use turnpike_http::Allowance;
 use super::{
     ResponseText, answer_request,
     error::RpcError,
+    registry,
     request::Request,
     send::{RawSubmission, send_all},
     subscribe::SocketFrame,
@@ -46,7 +47,7 @@ pub(super) async fn answer_batch(
     for (at, text) in texts.into_iter().enumerate() {
         match Request::parse(text) {
             Err(error) => answers[at] = Some(error.answered(None)),
-            Ok(request) => match allowance.charge(request.cost()) {
+            Ok(request) => match allowance.charge(registry::cost(&request.method)) {
                 Err(exceeded) => {
                     answers[at] = request.id.map(|id| RpcError::from(exceeded).answered(Some(id)));
                 }

@@ -14,8 +14,7 @@ use turnpike_executor::{
 use turnpike_protocol::{ChainConfig, Header, next_base_fee};
 
 use super::{
-    RpcResult,
-    error::RpcError,
+    error::{RpcError, RpcResult},
     eth::{RecentChain, quantity, state_at},
     gas::permit,
     method::methods,

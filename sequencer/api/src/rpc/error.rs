@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use alloy::sol_types::{Panic, Revert, SolError as _};
 use alloy_primitives::{B256, Bytes, U256};
-use serde_json::{json, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use turnpike_http::RateExceeded;
 use turnpike_storage::StorageError;
 
@@ -14,6 +14,9 @@ const SERVER_ERROR: i64 = -32_000;
 
 /// Code of a request above the client's rate limit (EIP-1474).
 const LIMIT_EXCEEDED: i64 = -32_005;
+
+/// The result of a method.
+pub(super) type RpcResult = Result<Value, RpcError>;
 
 /// A JSON-RPC error. Codes and texts are geth's.
 #[derive(Clone, Debug)]
@@ -120,8 +123,13 @@ impl RpcError {
         if let Some(data) = self.data {
             error["data"] = json!(data);
         }
-        format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, super::id_text(id))
+        format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, id_text(id))
     }
+}
+
+/// A request's id as JSON text.
+pub(super) fn id_text(id: Option<&RawValue>) -> &str {
+    id.map_or("null", RawValue::get)
 }
 
 impl From<Refusal> for RpcError {

@@ -17,9 +17,8 @@ use turnpike_state::{AccountProof, HistoricalView, StateDiff};
 use turnpike_storage::BlockRecord;
 
 use super::{
-    RpcResult,
     convert::{RpcBlock, block_of_hashes},
-    error::RpcError,
+    error::{RpcError, RpcResult},
     gas::permit,
     method::methods,
     params::Params,

@@ -18,8 +18,7 @@ use tokio::{
 };
 
 use super::{
-    RpcResult,
-    error::RpcError,
+    error::{RpcError, RpcResult},
     eth::{to_json, waiting_transaction},
     logs::{self, LOGS_MAX, LogFilter},
     method::methods,

@@ -8,9 +8,8 @@ use tokio::{
 use turnpike_protocol::{ChainConfig, next_base_fee};
 
 use super::{
-    RpcResult,
     convert::RpcBlock,
-    error::RpcError,
+    error::{RpcError, RpcResult},
     eth::{number_of, quantity, to_json},
     method::methods,
     params::Params,

@@ -10,8 +10,7 @@ use tokio::{task::block_in_place, time::Instant};
 use turnpike_storage::{BlockKey, BlockQuery};
 
 use super::{
-    RpcResult,
-    error::RpcError,
+    error::{RpcError, RpcResult},
     eth::{number_of, to_json},
     method::methods,
     params::Params,

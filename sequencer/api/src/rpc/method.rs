@@ -1,15 +1,10 @@
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, LazyLock},
-};
+//! A method, and the macro that declares a module's methods.
+
+use std::{fmt, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
-use super::{
-    RpcResult, call, chain, error::RpcError, eth, filter, gas, logs, optimism, otterscan,
-    params::Params, pool, raw, send, simulate, subscribe, trace,
-};
+use super::{error::RpcResult, params::Params};
 use crate::context::ApiContext;
 
 /// The function that answers a method.
@@ -53,57 +48,3 @@ macro_rules! methods {
     };
 }
 pub(super) use methods;
-
-/// All methods, by module.
-const ALL: &[&[Method]] = &[
-    call::METHODS,
-    chain::METHODS,
-    eth::METHODS,
-    filter::METHODS,
-    gas::METHODS,
-    logs::METHODS,
-    optimism::METHODS,
-    otterscan::METHODS,
-    pool::METHODS,
-    raw::METHODS,
-    send::METHODS,
-    simulate::METHODS,
-    subscribe::METHODS,
-    trace::METHODS,
-];
-
-/// All methods, by name.
-static BY_NAME: LazyLock<HashMap<&str, &Method>> =
-    LazyLock::new(|| ALL.iter().copied().flatten().map(|method| (method.name, method)).collect());
-
-/// The method with this name.
-pub(super) fn find(name: &str) -> Result<&'static Method, RpcError> {
-    BY_NAME.get(name).copied().ok_or_else(|| RpcError::unknown_method(name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The expected content of `rpc-methods.md`.
-    fn table() -> String {
-        let mut methods: Vec<_> = ALL.iter().copied().flatten().collect();
-        methods.sort_by_key(|method| method.name);
-        let mut table =
-            String::from("| method | cost | difference from other nodes |\n|---|---|---|\n");
-        for Method { name, cost, about, .. } in methods {
-            table.push_str(&format!("| `{name}` | {cost} | {about} |\n"));
-        }
-        table
-    }
-
-    #[test]
-    fn documented_table_lists_every_method() {
-        crate::documented_table::assert_documented("rpc-methods.md", &table());
-    }
-
-    #[test]
-    fn method_names_are_unique() {
-        assert_eq!(BY_NAME.len(), ALL.iter().map(|methods| methods.len()).sum::<usize>());
-    }
-}

@@ -21,6 +21,7 @@ mod overrides;
 mod params;
 mod pool;
 mod raw;
+mod registry;
 mod replay;
 mod request;
 mod send;
@@ -42,12 +43,12 @@ use axum::{
     },
     response::{IntoResponse as _, Response},
 };
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 
 pub(crate) use self::filter::Filters;
 use self::{
     batch::answer_batch,
-    error::RpcError,
+    error::{RpcError, RpcResult, id_text},
     request::{Message, Request},
     subscribe::SocketFrame,
 };
@@ -56,9 +57,6 @@ use turnpike_http::{Allowance, RateExceeded};
 
 use super::costs::REFUSED_TRANSACTION_UNITS;
 use crate::context::ApiContext;
-
-/// The result of a method.
-type RpcResult = Result<Value, RpcError>;
 
 /// A JSON-RPC response, or a batch's list of responses, as JSON text.
 type ResponseText = String;
@@ -126,7 +124,7 @@ async fn answer_text(
         Ok(Message::Many(texts)) => answer_batch(context, allowance, texts, frame).await.into(),
         Ok(Message::One(text)) => match Request::parse(text) {
             Err(error) => Some(error.answered(None)).into(),
-            Ok(request) => match allowance.charge(request.cost()) {
+            Ok(request) => match allowance.charge(registry::cost(&request.method)) {
                 Err(exceeded) => RpcReply::exceeded(exceeded, request.id),
                 Ok(()) => answer_request(context, allowance, &request, frame).await.into(),
             },
@@ -160,7 +158,7 @@ async fn dispatch(
     request: &Request<'_>,
     frame: Option<&SocketFrame>,
 ) -> RpcResult {
-    let method = method::find(&request.method)?;
+    let method = registry::find(&request.method)?;
     if let Some(frame) = frame
         && let Some(answer) = frame.answer(context, request).await
     {
@@ -174,8 +172,4 @@ fn answered(id: Option<&RawValue>, result: RpcResult) -> ResponseText {
         Ok(result) => format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, id_text(id)),
         Err(error) => error.answered(id),
     }
-}
-
-fn id_text(id: Option<&RawValue>) -> &str {
-    id.map_or("null", RawValue::get)
 }

@@ -8,7 +8,12 @@ use alloy_primitives::{B256, U64};
 use serde_json::{Value, json};
 use turnpike_storage::BlockRecord;
 
-use super::{RpcResult, error::RpcError, eth::number_of, method::methods, params::Params};
+use super::{
+    error::{RpcError, RpcResult},
+    eth::number_of,
+    method::methods,
+    params::Params,
+};
 use crate::context::ApiContext;
 
 methods! {

@@ -22,10 +22,9 @@ use turnpike_executor::{Sandbox, SandboxOutcome, SandboxTx};
 use turnpike_storage::{BlockKey, BlockQuery, BlockRecord};
 
 use super::{
-    RpcResult,
     call::refusal,
     convert::{RpcBlock, block_of_hashes, header_of},
-    error::RpcError,
+    error::{RpcError, RpcResult},
     eth::{find_block, find_record, state_at, to_json},
     gas::trace_permit,
     logs::{INDEX_STEP_BLOCKS, QUERY_TIME_MAX},

@@ -7,8 +7,7 @@ use alloy_primitives::{Address, U64};
 use serde_json::{Value, json};
 
 use super::{
-    RpcResult,
-    error::RpcError,
+    error::{RpcError, RpcResult},
     eth::{to_json, without_block},
     method::methods,
     params::Params,

@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 use turnpike_storage::BlockRecord;
 
 use super::{
-    RpcResult,
     convert::{RpcBlock, header_of},
-    error::RpcError,
+    error::{RpcError, RpcResult},
     eth::{find_record, find_transaction, number_of, quantity, to_json},
     method::methods,
     params::Params,

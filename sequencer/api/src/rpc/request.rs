@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{error::RpcError, method, params::Params};
+use super::{error::RpcError, params::Params};
 
 /// How deep lists and objects may be nested.
 const DEPTH_MAX: usize = 64;
@@ -13,9 +13,6 @@ const ID_BYTES_MAX: usize = 1_024;
 
 /// Bytes of a method's name, at most.
 const METHOD_BYTES_MAX: usize = 128;
-
-/// Cost of an unknown method.
-const UNKNOWN_METHOD_COST: u32 = 1;
 
 /// A parsed request. Its parameters are borrowed from the text.
 #[derive(Debug, Deserialize)]
@@ -50,11 +47,6 @@ impl<'a> Request<'a> {
             }
         }
         Ok(request)
-    }
-
-    /// Units that the request costs the client.
-    pub(super) fn cost(&self) -> u32 {
-        method::find(&self.method).map_or(UNKNOWN_METHOD_COST, |method| method.cost)
     }
 
     pub(super) fn params(&self) -> Result<Params, RpcError> {

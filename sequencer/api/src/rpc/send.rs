@@ -5,7 +5,13 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{RpcResult, error::RpcError, eth, method::methods, params::Params, request::Request};
+use super::{
+    error::{RpcError, RpcResult},
+    eth,
+    method::methods,
+    params::Params,
+    request::Request,
+};
 use crate::context::ApiContext;
 use crate::wait::{WaitError, WaitGoal, reached};
 use turnpike_sequencer::{Accepted, PreconfirmationError, Refusal};

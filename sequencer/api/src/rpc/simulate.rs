@@ -25,13 +25,12 @@ use turnpike_protocol::{ChainConfig, Header, Origin, ReceiptEnvelope, TxEnvelope
 use turnpike_storage::{BlockRecord, ReceiptRecord};
 
 use super::{
-    RpcResult,
     call::{
         CALL_GAS_MAX, Overrides, call_request, check_held, halt_text, invalid_text, refusal,
         sandbox,
     },
     convert::{RpcBlock, block_of_hashes},
-    error::RpcError,
+    error::{RpcError, RpcResult},
     eth::{RecentChain, state_at, to_json},
     gas::permit,
     method::methods,

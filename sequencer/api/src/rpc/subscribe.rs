@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use tokio::select;
 
 use super::{
-    RpcResult,
-    error::RpcError,
+    error::{RpcError, RpcResult},
     filter::{PendingDetail, new_id},
     logs::LogFilter,
     method::methods,

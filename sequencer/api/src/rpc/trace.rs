@@ -11,10 +11,9 @@ use tokio::task::block_in_place;
 use turnpike_executor::{Checks, ExecutionResult, Sandbox, SandboxTx};
 
 use super::{
-    RpcResult,
     call::{CALL_GAS_MAX, Overrides, call_request, refusal, refused, sandbox},
     convert::RpcBlock,
-    error::RpcError,
+    error::{RpcError, RpcResult},
     eth::{find_block, find_transaction, state_at, to_json},
     gas::trace_permit,
     method::methods,
