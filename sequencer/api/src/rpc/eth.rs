@@ -19,9 +19,9 @@ use turnpike_storage::BlockRecord;
 use super::{
     convert::{RpcBlock, block_of_hashes},
     error::{RpcError, RpcResult},
-    gas::permit,
     method::methods,
     params::Params,
+    permit::permit,
 };
 use crate::context::ApiContext;
 use crate::{

@@ -1,10 +1,7 @@
 use alloy::rpc::types::{BlockNumberOrTag, FeeHistory};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::U64;
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    task::block_in_place,
-};
+use tokio::task::block_in_place;
 use turnpike_protocol::{ChainConfig, next_base_fee};
 
 use super::{
@@ -15,7 +12,6 @@ use super::{
     params::Params,
 };
 use crate::context::ApiContext;
-use crate::turn::turn;
 
 /// Margin of `eth_gasPrice` above the base fee, in percent. It covers the rise of a few full
 /// blocks.
@@ -32,21 +28,6 @@ methods! {
     "eth_maxPriorityFeePerGas", 1, "always 0: transactions are ordered by arrival, not by tip" => |s, p| Ok(quantity(0));
     "eth_feeHistory", 20, "" => |s, p| fee_history(s, p).await;
     "eth_blobBaseFee", 1, "always 1: there are no blob transactions" => |s, p| Ok(quantity(1));
-}
-
-/// A permit for a call that runs the EVM.
-pub(super) async fn permit(context: &ApiContext) -> Result<SemaphorePermit<'_>, RpcError> {
-    acquire(&context.calls).await
-}
-
-/// A permit for a trace, which may take as long as a client asks for.
-pub(super) async fn trace_permit(context: &ApiContext) -> Result<SemaphorePermit<'_>, RpcError> {
-    acquire(&context.traces).await
-}
-
-async fn acquire(permits: &Semaphore) -> Result<SemaphorePermit<'_>, RpcError> {
-    let busy = || RpcError::limit_exceeded("too many calls are waiting: try again later");
-    turn(permits).await.ok_or_else(busy)
 }
 
 pub(crate) async fn price(context: &ApiContext) -> RpcResult {

@@ -22,14 +22,14 @@ use turnpike_executor::{Sandbox, SandboxOutcome, SandboxTx};
 use turnpike_storage::{BlockKey, BlockQuery, BlockRecord};
 
 use super::{
-    call::refusal,
     convert::{RpcBlock, block_of_hashes, header_of},
     error::{RpcError, RpcResult},
     eth::{find_block, find_record, state_at, to_json},
-    gas::trace_permit,
+    execution_error::refusal,
     logs::{INDEX_STEP_BLOCKS, QUERY_TIME_MAX},
     method::methods,
     params::Params,
+    permit::trace_permit,
     replay::Replay,
     trace::traceable,
     watch::Watch,

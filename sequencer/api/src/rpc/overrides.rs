@@ -8,7 +8,7 @@ use alloy_primitives::{Address, U256};
 use turnpike_executor::Sandbox;
 use turnpike_protocol::Header;
 
-use super::{call::refusal, error::RpcError};
+use super::{error::RpcError, execution_error::refusal};
 
 /// Code of an override that moves a precompile to its own address (`eth_simulateV1`).
 const MOVED_TO_ITSELF: i64 = -38022;

@@ -13,7 +13,7 @@ use tokio::task::block_in_place;
 use turnpike_executor::{BlockContext, BlockHashes, BlockTx, ExecutionResult, Sandbox, SandboxTx};
 use turnpike_protocol::{ChainConfig, L1Fee, SignedTx};
 
-use super::{call::refusal, convert::RpcBlock, error::RpcError, eth::state_at};
+use super::{convert::RpcBlock, error::RpcError, eth::state_at, execution_error::refusal};
 use crate::context::ApiContext;
 
 /// How long a replay may hold the chain's state at a time.

@@ -25,17 +25,15 @@ use turnpike_protocol::{ChainConfig, Header, Origin, ReceiptEnvelope, TxEnvelope
 use turnpike_storage::{BlockRecord, ReceiptRecord};
 
 use super::{
-    call::{
-        CALL_GAS_MAX, Overrides, call_request, check_held, halt_text, invalid_text, refusal,
-        sandbox,
-    },
+    call::{CALL_GAS_MAX, Overrides, call_request, check_held, sandbox},
     convert::{RpcBlock, block_of_hashes},
     error::{RpcError, RpcResult},
     eth::{RecentChain, state_at, to_json},
-    gas::permit,
+    execution_error::{halt_text, invalid_text, refusal},
     method::methods,
     overrides::{fitting, override_header, override_state},
     params::Params,
+    permit::permit,
     transfers::{TRANSFER_EMITTER, Transfers},
 };
 use crate::context::ApiContext;

@@ -11,13 +11,14 @@ use tokio::task::block_in_place;
 use turnpike_executor::{Checks, ExecutionResult, Sandbox, SandboxTx};
 
 use super::{
-    call::{CALL_GAS_MAX, Overrides, call_request, refusal, refused, sandbox},
+    call::{CALL_GAS_MAX, Overrides, call_request, sandbox},
     convert::RpcBlock,
     error::{RpcError, RpcResult},
     eth::{find_block, find_transaction, state_at, to_json},
-    gas::trace_permit,
+    execution_error::{refusal, refused},
     method::methods,
     params::Params,
+    permit::trace_permit,
     replay::Replay,
     watch::Watch,
 };
