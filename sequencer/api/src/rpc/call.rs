@@ -14,8 +14,9 @@ use turnpike_executor::{
 use turnpike_protocol::{ChainConfig, Header, next_base_fee};
 
 use super::{
+    convert::quantity,
     error::{RpcError, RpcResult},
-    eth::{RecentChain, quantity, state_at},
+    eth::{RecentChain, state_at},
     execution_error::{halt_text, refusal, refused},
     method::methods,
     overrides::{override_block, override_state},

@@ -3,15 +3,25 @@ use std::ops::Range;
 use alloy::rpc::types::{Block, BlockTransactions, Header, Log, TransactionReceipt};
 use alloy_consensus::{ReceiptWithBloom, Transaction as _, transaction::Recovered};
 use alloy_eips::eip2718::Decodable2718 as _;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, U64, U256};
 use alloy_rlp::Encodable as _;
 use op_alloy_consensus::OpReceipt;
 use op_alloy_rpc_types::{L1BlockInfo, OpTransactionReceipt, Transaction};
+use serde::Serialize;
+use serde_json::{Value, json};
 use turnpike_protocol::{L1Fee, Origin, ReceiptEnvelope, TxEnvelope};
 use turnpike_storage::{BlockRecord, ReceiptRecord};
 
-use super::error::RpcError;
+use super::error::{RpcError, RpcResult};
 use turnpike_sequencer::{Preconfirmation, hashes::hash_all, sealed::created};
+
+pub(crate) fn quantity(value: u64) -> Value {
+    json!(U64::from(value))
+}
+
+pub(crate) fn to_json(value: impl Serialize) -> RpcResult {
+    serde_json::to_value(value).map_err(|error| RpcError::server(error.to_string()))
+}
 
 /// A block with all of its transactions or one of them, decoded once for all responses.
 pub(crate) struct RpcBlock {

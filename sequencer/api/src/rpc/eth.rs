@@ -4,23 +4,20 @@ use alloy::rpc::types::{
     BlockId, BlockNumberOrTag, EIP1186AccountProofResponse, EIP1186StorageProof, RpcBlockHash,
     serde_helpers::JsonStorageKey,
 };
-use alloy_consensus::transaction::Recovered;
-use alloy_eips::eip2718::Decodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
-use op_alloy_rpc_types::Transaction;
-use serde::Serialize;
+use alloy_primitives::{Address, B256, U64, U256, keccak256};
 use serde_json::{Value, json};
 use tokio::{sync::RwLockReadGuard, task::block_in_place, time::timeout};
 use turnpike_executor::{Chain, ChainHead};
-use turnpike_protocol::{ChainConfig, TxEnvelope, predeploys::MESSAGE_PASSER};
+use turnpike_protocol::{ChainConfig, predeploys::MESSAGE_PASSER};
 use turnpike_state::{AccountProof, HistoricalView, StateDiff};
 use turnpike_storage::BlockRecord;
 
 use super::{
-    convert::{RpcBlock, block_of_hashes},
+    convert::{RpcBlock, block_of_hashes, quantity, to_json},
     error::{RpcError, RpcResult},
     method::methods,
     params::Params,
+    pending::waiting_transaction,
     permit::permit,
 };
 use crate::context::ApiContext;
@@ -51,18 +48,6 @@ methods! {
     "eth_getCode", 1, "" => |s, p| code(s, p).await;
     "eth_getStorageAt", 1, "" => |s, p| storage_at(s, p).await;
     "eth_getProof", 20, "" => |s, p| proof(s, p).await;
-}
-
-pub(crate) fn quantity(value: u64) -> Value {
-    json!(U64::from(value))
-}
-
-pub(crate) fn to_json(value: impl Serialize) -> RpcResult {
-    serde_json::to_value(value).map_err(|error| RpcError::server(error.to_string()))
-}
-
-pub(crate) fn sha3(mut params: Params) -> RpcResult {
-    Ok(json!(keccak256(params.next::<Bytes>()?)))
 }
 
 /// The number of the block with this id; `None` if there is no such block.
@@ -219,29 +204,6 @@ pub(crate) async fn transaction(context: &ApiContext, mut params: Params) -> Rpc
         };
     };
     waiting_transaction(&raw, sender)
-}
-
-/// An RPC transaction that waits for a block.
-pub(super) fn waiting_transaction(raw: &Bytes, sender: Address) -> RpcResult {
-    let envelope = TxEnvelope::decode_2718(&mut raw.as_ref());
-    let envelope = envelope.map_err(|_| RpcError::server("damaged transaction"))?;
-    to_json(without_block(envelope, sender))
-}
-
-/// An RPC transaction without a block.
-pub(super) const fn without_block(envelope: TxEnvelope, sender: Address) -> Transaction {
-    Transaction {
-        inner: alloy::rpc::types::Transaction {
-            inner: Recovered::new_unchecked(envelope, sender),
-            block_hash: None,
-            block_number: None,
-            transaction_index: None,
-            effective_gas_price: None,
-            block_timestamp: None,
-        },
-        deposit_nonce: None,
-        deposit_receipt_version: None,
-    }
 }
 
 pub(crate) async fn transaction_by_index(context: &ApiContext, mut params: Params) -> RpcResult {

@@ -5,9 +5,9 @@ use tokio::task::block_in_place;
 use turnpike_protocol::{ChainConfig, next_base_fee};
 
 use super::{
-    convert::RpcBlock,
+    convert::{RpcBlock, quantity, to_json},
     error::{RpcError, RpcResult},
-    eth::{number_of, quantity, to_json},
+    eth::number_of,
     method::methods,
     params::Params,
 };

@@ -14,12 +14,15 @@ mod eth;
 mod execution_error;
 mod filter;
 mod gas;
+mod installed_filters;
+mod log_filter;
 mod logs;
 mod method;
 mod optimism;
 mod otterscan;
 mod overrides;
 mod params;
+mod pending;
 mod permit;
 mod pool;
 mod raw;
@@ -47,7 +50,7 @@ use axum::{
 };
 use serde_json::value::RawValue;
 
-pub(crate) use self::filter::Filters;
+pub(crate) use self::installed_filters::Filters;
 use self::{
     batch::answer_batch,
     error::{RpcError, RpcResult, id_text},

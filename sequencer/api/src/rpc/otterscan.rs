@@ -22,9 +22,9 @@ use turnpike_executor::{Sandbox, SandboxOutcome, SandboxTx};
 use turnpike_storage::{BlockKey, BlockQuery, BlockRecord};
 
 use super::{
-    convert::{RpcBlock, block_of_hashes, header_of},
+    convert::{RpcBlock, block_of_hashes, header_of, to_json},
     error::{RpcError, RpcResult},
-    eth::{find_block, find_record, state_at, to_json},
+    eth::{find_block, find_record, state_at},
     execution_error::refusal,
     logs::{INDEX_STEP_BLOCKS, QUERY_TIME_MAX},
     method::methods,

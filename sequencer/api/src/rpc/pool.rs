@@ -7,10 +7,11 @@ use alloy_primitives::{Address, U64};
 use serde_json::{Value, json};
 
 use super::{
+    convert::to_json,
     error::{RpcError, RpcResult},
-    eth::{to_json, without_block},
     method::methods,
     params::Params,
+    pending::without_block,
 };
 use crate::context::ApiContext;
 use turnpike_sequencer::{Pool, PooledTx};

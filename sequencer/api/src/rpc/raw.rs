@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use turnpike_storage::BlockRecord;
 
 use super::{
-    convert::{RpcBlock, header_of},
+    convert::{RpcBlock, header_of, quantity, to_json},
     error::{RpcError, RpcResult},
-    eth::{find_record, find_transaction, number_of, quantity, to_json},
+    eth::{find_record, find_transaction, number_of},
     method::methods,
     params::Params,
 };

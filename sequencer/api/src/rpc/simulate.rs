@@ -26,9 +26,9 @@ use turnpike_storage::{BlockRecord, ReceiptRecord};
 
 use super::{
     call::{CALL_GAS_MAX, Overrides, call_request, check_held, sandbox},
-    convert::{RpcBlock, block_of_hashes},
+    convert::{RpcBlock, block_of_hashes, to_json},
     error::{RpcError, RpcResult},
-    eth::{RecentChain, state_at, to_json},
+    eth::{RecentChain, state_at},
     execution_error::{halt_text, invalid_text, refusal},
     method::methods,
     overrides::{fitting, override_header, override_state},

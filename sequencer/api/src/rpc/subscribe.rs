@@ -10,10 +10,11 @@ use tokio::select;
 
 use super::{
     error::{RpcError, RpcResult},
-    filter::{PendingDetail, new_id},
-    logs::LogFilter,
+    installed_filters::new_id,
+    log_filter::LogFilter,
     method::methods,
     params::Params,
+    pending::PendingDetail,
     request::Request,
 };
 use crate::context::ApiContext;

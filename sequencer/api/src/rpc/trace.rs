@@ -12,9 +12,9 @@ use turnpike_executor::{Checks, ExecutionResult, Sandbox, SandboxTx};
 
 use super::{
     call::{CALL_GAS_MAX, Overrides, call_request, sandbox},
-    convert::RpcBlock,
+    convert::{RpcBlock, to_json},
     error::{RpcError, RpcResult},
-    eth::{find_block, find_transaction, state_at, to_json},
+    eth::{find_block, find_transaction, state_at},
     execution_error::{refusal, refused},
     method::methods,
     params::Params,
