@@ -22,6 +22,7 @@ const ACYCLIC: &[&str] = &[
     "fraud-proof/game/src",
     "fraud-proof/program/src",
     "fraud-proof/vm/src",
+    "sequencer/api/src",
     "sequencer/http/src",
     "sequencer/replica/src",
     "sequencer/src",
