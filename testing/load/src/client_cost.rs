@@ -41,6 +41,17 @@ pub(crate) async fn measure_client(
     threads: usize,
     like: &SignedTransactions,
 ) -> anyhow::Result<ClientCost> {
+    measure_within(DURATION, wire, connections, batch, threads, like).await
+}
+
+async fn measure_within(
+    stop_after: Duration,
+    wire: Wire,
+    connections: usize,
+    batch: usize,
+    threads: usize,
+    like: &SignedTransactions,
+) -> anyhow::Result<ClientCost> {
     let mut signed = SignedTransactions::default();
     for index in 0..(REQUESTS * batch).min(TRANSACTIONS_MAX) {
         let of = index % like.len();
@@ -48,7 +59,6 @@ pub(crate) async fn measure_client(
     }
     let schedules = schedules(signed.senders(), None, connections);
     let endpoint = sink::start(wire)?;
-    let stop_after = DURATION;
     let work = DrivePlan { endpoint, wire, signed, schedules, batch, threads, stop_after };
     let (_, driven) = drive(work).await?;
     let transactions = driven.accepted.len() as u64;
@@ -83,7 +93,8 @@ mod tests {
         let mut like = SignedTransactions::default();
         like.push(0, &[7; 2_000], alloy_primitives::B256::ZERO);
         let wire = Wire::WebSocket { in_flight: 100_000 };
-        let cost = measure_client(wire, 1, 25, 1, &like).await.unwrap();
+        // The limit ends the test if neither side goes on.
+        let cost = measure_within(Duration::from_mins(1), wire, 1, 25, 1, &like).await.unwrap();
         assert_eq!(cost.transactions, 100_000);
     }
 }
