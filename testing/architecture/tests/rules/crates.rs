@@ -175,7 +175,8 @@ fn name_of(item: &Value) -> Option<String> {
     }
 }
 
-fn metadata() -> Value {
+/// What cargo says of the workspace.
+pub(crate) fn metadata() -> Value {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["metadata", "--no-deps", "--offline", "--format-version", "1", "--manifest-path"])
