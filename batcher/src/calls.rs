@@ -1,20 +1,19 @@
 //! The inbox call of the newest batch, kept so that commitments and proofs are computed once.
 
-use alloy_primitives::B256;
 use turnpike_l1::{Append, AppendCall, L1Error};
 use turnpike_storage::OutboxBatch;
 
-/// The newest call, by the commitment to its data.
+/// The newest call.
 #[derive(Debug, Default)]
 pub(crate) struct CallCache {
-    newest: Option<(B256, AppendCall)>,
+    newest: Option<AppendCall>,
 }
 
 impl CallCache {
     /// The call that appends an entry.
     pub(crate) fn append(&mut self, append: &Append) -> Result<AppendCall, L1Error> {
         let call = tokio::task::block_in_place(|| append.call())?;
-        self.newest = Some((call.data_hash, call.clone()));
+        self.newest = Some(call.clone());
         Ok(call)
     }
 
@@ -22,7 +21,7 @@ impl CallCache {
     pub(crate) fn recorded(&mut self, batch: &OutboxBatch) -> Result<AppendCall, L1Error> {
         let append = append_of(batch);
         match &self.newest {
-            Some((hash, call)) if *hash == batch.data_hash => append.call_like(call),
+            Some(call) if call.data_hash == batch.data_hash => append.call_like(call),
             _ => self.append(&append),
         }
     }

@@ -117,32 +117,32 @@ impl WaitReason {
 pub(crate) struct PostingRules {
     config: PostingConfig,
     /// Consecutive reverted transactions.
-    failures: u32,
+    reverts: u32,
     /// The last of them.
-    failed: Option<B256>,
+    last_reverted: Option<B256>,
     /// No batch is sent before this L1 block.
     retry_at: u64,
 }
 
 impl PostingRules {
     pub(crate) const fn new(config: PostingConfig) -> Self {
-        Self { config, failures: 0, failed: None, retry_at: 0 }
+        Self { config, reverts: 0, last_reverted: None, retry_at: 0 }
     }
 
     /// Resets the count of reverted transactions: L1 included a batch.
-    pub(crate) const fn succeeded(&mut self) {
-        self.failures = 0;
+    pub(crate) const fn reset_reverts(&mut self) {
+        self.reverts = 0;
     }
 
     /// Counts a transaction that reverted, seen at L1 block `l1_block`. `false` if it was counted
     /// before.
-    pub(crate) fn failed(&mut self, l1_block: u64, l1_transaction: B256) -> bool {
-        if self.failed == Some(l1_transaction) {
+    pub(crate) fn count_revert(&mut self, l1_block: u64, l1_transaction: B256) -> bool {
+        if self.last_reverted == Some(l1_transaction) {
             return false;
         }
-        self.failed = Some(l1_transaction);
-        self.failures += 1;
-        self.retry_at = l1_block + (1 << self.failures.min(BACKOFF_DOUBLINGS_MAX));
+        self.last_reverted = Some(l1_transaction);
+        self.reverts += 1;
+        self.retry_at = l1_block + (1 << self.reverts.min(BACKOFF_DOUBLINGS_MAX));
         true
     }
 
@@ -243,11 +243,11 @@ mod tests {
     fn wait_doubles_with_each_revert() {
         let mut rules = rules();
         let at = |l1_block| BatcherView { l1_block, ..inputs() };
-        assert!(rules.failed(100, B256::repeat_byte(1)));
-        assert!(!rules.failed(101, B256::repeat_byte(1)), "it is counted once");
+        assert!(rules.count_revert(100, B256::repeat_byte(1)));
+        assert!(!rules.count_revert(101, B256::repeat_byte(1)), "it is counted once");
         assert_eq!(rules.check(&at(101)), Err(WaitReason::Backoff));
         assert_eq!(rules.check(&at(102)), Ok(()));
-        assert!(rules.failed(102, B256::repeat_byte(2)));
+        assert!(rules.count_revert(102, B256::repeat_byte(2)));
         assert_eq!(rules.check(&at(105)), Err(WaitReason::Backoff));
         assert_eq!(rules.check(&at(106)), Ok(()));
     }

@@ -63,7 +63,7 @@ impl BatchPoster {
             blob_gas_price: price(receipt.blob_gas_price.unwrap_or_default()),
         };
         self.outbox.record_inclusion(batch.entry, Some(&inclusion)).await?;
-        self.rules.succeeded();
+        self.rules.reset_reverts();
         self.metrics.included(batch, &inclusion);
         info!(
             entry = batch.entry,

@@ -6,17 +6,19 @@
 //! journal ─► backlog ─► decide ─► pack ─► preview ─► outbox ─► L1 inbox
 //! ```
 //!
-//! Decisions are pure code: `decide` (when, and at which price), `fees` (the cost of a batch),
-//! `data_kind` (blobs or calldata). [`BatchPoster::step`] collects their inputs and hands each batch
-//! to [`turnpike_tx_manager`], which signs, bids, records, broadcasts and replaces.
+//! Decisions are pure code: `decide` (when a batch is due, and by when L1 has to hold it), `fees`
+//! (the cost of a batch), `data_kind` (blobs or calldata). [`BatchPoster::step`] collects their
+//! inputs and hands each batch to [`turnpike_tx_manager`], which signs, bids, records, broadcasts
+//! and replaces.
 //!
 //! One batch is in flight at a time. It is recorded before a transaction for it is signed, every
-//! transaction before it is broadcast, and the inbox accepts the batch only on top of the entry that
-//! it was packed for: after a crash at any point, each block is posted exactly once. A batch that
-//! can no longer follow the newest entry gives its nonce to the next one. Every entry is derived and
-//! compared with the journal, and so is a batch before it is posted. A batch that derivation would
-//! drop is never posted, and nothing is posted while the inbox holds blocks that the journal does
-//! not.
+//! transaction before it is broadcast, and the inbox accepts the batch only on top of the entry
+//! that it was packed for: after a crash at any point, each block is posted exactly once. A batch
+//! that can no longer follow the newest entry gives its nonce to the next one.
+//!
+//! Every entry is derived and compared with the journal, and so is a batch before it is posted. A
+//! batch that derivation would drop is never posted, and nothing is posted while the inbox holds
+//! blocks that the journal does not.
 
 mod backlog;
 mod calls;

@@ -2,9 +2,10 @@
 //!
 //! # Format
 //!
-//! A transaction is stored with its purpose as text: `entry 12 after 0x… with 0x…` names the entry, the
-//! accumulator before it and the commitment to its data; `none` stands for a cancellation. Databases of
-//! before migration 6 hold `entry 12` only: that is the batch recorded for the entry.
+//! A transaction is stored with its purpose as text: `entry 12 after 0x… with 0x…` names the entry,
+//! the accumulator before it and the commitment to its data; `none` stands for a cancellation. A row
+//! from before migration 6 names the entry only, as in `entry 12`: its purpose is the batch that is
+//! recorded for the entry.
 //!
 //! Blobs are not stored: they are made again from the recorded batch.
 
@@ -83,22 +84,31 @@ impl BatchStore {
         Self { database, faults }
     }
 
-    /// The purpose of a recorded transaction, `None` for a cancellation; nothing if it is unknown.
-    async fn purpose_of(
+    /// A recorded transaction with its purpose; `None` if the purpose is unknown.
+    async fn recorded(
         &self,
-        signed: &SignedTransaction,
-    ) -> Result<Option<Option<BatchPurpose>>, StorageError> {
-        let text = signed.purpose.as_str();
-        if text == CANCELLATION {
-            return Ok(Some(None));
-        }
-        if let Some(purpose) = BatchPurpose::from_text(text) {
-            return Ok(Some(Some(purpose)));
-        }
+        signed: SignedTransaction,
+    ) -> Result<Option<RecordedTx<BatchPurpose>>, StorageError> {
+        let SignedTransaction { l1_transaction, purpose: text, deadline, l1_block, raw, .. } =
+            signed;
+        let purpose = if text == CANCELLATION {
+            None
+        } else if let Some(purpose) = BatchPurpose::from_text(&text) {
+            Some(purpose)
+        } else if let Some(purpose) = self.purpose_of_entry(&text).await? {
+            Some(purpose)
+        } else {
+            warn!(%l1_transaction, purpose = text, "ignoring a recorded transaction of unknown purpose");
+            return Ok(None);
+        };
+        Ok(Some(RecordedTx { l1_transaction, purpose, deadline, l1_block, raw }))
+    }
+
+    /// The purpose of a transaction from before migration 6, which names the entry only.
+    async fn purpose_of_entry(&self, text: &str) -> Result<Option<BatchPurpose>, StorageError> {
         let entry = text.strip_prefix("entry ").and_then(|entry| entry.parse().ok());
         let Some(entry) = entry else { return Ok(None) };
-        let batch = self.database.batch(entry).await?;
-        Ok(batch.map(|batch| Some(BatchPurpose::of(&batch))))
+        Ok(self.database.batch(entry).await?.as_ref().map(BatchPurpose::of))
     }
 }
 
@@ -108,15 +118,7 @@ impl TxStore<BatchPurpose> for BatchStore {
     async fn load(&self) -> Result<Vec<RecordedTx<BatchPurpose>>, BatchStoreError> {
         let mut recorded = Vec::new();
         for signed in self.database.signed(SigningRole::Batcher).await? {
-            let purpose = self.purpose_of(&signed).await?;
-            let SignedTransaction {
-                l1_transaction, purpose: text, deadline, l1_block, raw, ..
-            } = signed;
-            let Some(purpose) = purpose else {
-                warn!(%l1_transaction, purpose = text, "ignoring a recorded transaction of unknown purpose");
-                continue;
-            };
-            recorded.push(RecordedTx { l1_transaction, purpose, deadline, l1_block, raw });
+            recorded.extend(self.recorded(signed).await?);
         }
         Ok(recorded)
     }

@@ -6,8 +6,9 @@
 //!
 //! # Recovery
 //!
-//! A batch and its transactions are in the outbox before they are broadcast. The tx manager of a new
-//! poster on the same outbox finds the status of each, so that each block is posted exactly once.
+//! A batch and its transactions are in the outbox before they are broadcast. The tx manager of a
+//! new poster on the same outbox finds the status of each, so that each block is posted exactly
+//! once.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -159,12 +160,11 @@ impl BatchPoster {
         let in_sync = self.follower.advance(&self.view, &mut self.calls).await?;
         self.record_inclusions().await?;
         let outcome = match self.observe(now, in_sync).await? {
-            Some((inputs, recorded)) => self.act(&inputs, recorded).await,
+            Some((inputs, recorded)) => self.act(&inputs, recorded).await?,
             // L1 does not show the first entry yet.
-            None => Ok(StepOutcome::Waits(WaitReason::Inclusion)),
+            None => StepOutcome::Waits(WaitReason::Inclusion),
         };
         self.note_transactions();
-        let outcome = outcome?;
         self.report_wait(outcome);
         Ok(outcome)
     }
@@ -176,13 +176,12 @@ impl BatchPoster {
         inputs: &BatcherView,
         recorded: Option<BatchPurpose>,
     ) -> anyhow::Result<StepOutcome> {
-        if let Some(recorded) = &recorded {
-            self.tx_manager.hasten(recorded, inputs.backlog.deadline());
-        }
         if self.tx_manager.is_maintenance_due() {
+            if let Some(recorded) = &recorded {
+                self.tx_manager.hasten(recorded, inputs.backlog.deadline());
+            }
             let wanted = recorded.into_iter().collect::<BTreeSet<_>>();
             self.tx_manager.maintain(&wanted).await.map_err(of_tx_manager)?;
-            self.note_transactions();
         }
         if let Some(wait) = self.in_flight(recorded.as_ref()) {
             self.observe_kinds(inputs);
@@ -279,7 +278,7 @@ impl BatchPoster {
                 TxEvent::Refused => self.metrics.refusals.increment(1),
                 TxEvent::Included { receipt, .. } if !receipt.status() => {
                     let l1_block = self.tx_manager.observation().head;
-                    if self.rules.failed(l1_block, receipt.transaction_hash) {
+                    if self.rules.count_revert(l1_block, receipt.transaction_hash) {
                         self.metrics.reverts.increment(1);
                     }
                 }

@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 use turnpike_l1::{Append, AppendCall};
 use turnpike_protocol::{DataKind, Effort, Entry, blob_data_bytes};
 use turnpike_storage::OutboxBatch;
-use turnpike_tx_manager::{Deferral, SendOutcome, TxCandidate, TxType};
+use turnpike_tx_manager::{Deferral, SendOutcome, SignedTx, TxCandidate, TxType};
 
 use crate::{
     BatchPoster, CrashPoint, DataMode, PackError, PackedBatch, StepOutcome, WaitReason,
@@ -24,13 +24,9 @@ const THOROUGH_TRANSACTIONS_MAX: usize = 2_000;
 impl BatchPoster {
     /// Packs a batch, records it, and has a transaction for it sent.
     pub(crate) async fn post(&mut self, inputs: &BatcherView) -> anyhow::Result<StepOutcome> {
-        // A transaction that lost its place in the inbox: the new one takes its nonce.
+        // A transaction in flight has lost its place in the inbox: the new one takes its nonce.
         let replaced = self.tx_manager.nonces().first_open();
-        let replaced = replaced.map(|(nonce, sent)| (nonce, sent.tx.tx_type()));
-        let kind = replaced.map(|(_, tx_type)| match tx_type {
-            TxType::Blobs => DataKind::Blobs,
-            TxType::Call => DataKind::Calldata,
-        });
+        let (nonce, kind) = replaced.map(|(nonce, sent)| (nonce, kind_of(&sent.tx))).unzip();
         let (batch, call) = match self.prepare(inputs, kind).await? {
             Ok(prepared) => prepared,
             Err(wait) => return Ok(StepOutcome::Waits(wait)),
@@ -43,8 +39,8 @@ impl BatchPoster {
             sidecar: call.sidecar,
             deadline: inputs.backlog.deadline(),
         };
-        let outcome = match replaced {
-            Some((nonce, _)) => self.tx_manager.replace(nonce, candidate).await,
+        let outcome = match nonce {
+            Some(nonce) => self.tx_manager.replace(nonce, candidate).await,
             None => self.tx_manager.send(candidate).await,
         };
         let l1_transaction = match outcome.map_err(of_tx_manager)? {
@@ -216,6 +212,13 @@ impl BatchPoster {
             warn!(first_block = first, "the journal was rewound while a batch was packed");
         }
         Ok(hash)
+    }
+}
+
+fn kind_of(tx: &SignedTx) -> DataKind {
+    match tx.tx_type() {
+        TxType::Blobs => DataKind::Blobs,
+        TxType::Call => DataKind::Calldata,
     }
 }
 

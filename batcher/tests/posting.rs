@@ -17,8 +17,8 @@ enum Pool {
     Lost,
 }
 
-/// Posts, crashes at `step` after it was passed `passes` times, and resumes with a new poster on the
-/// same database.
+/// Posts, crashes at `step` after it was passed `passes` times, and resumes with a new poster on
+/// the same database.
 async fn crash(world: &mut PostingWorld, step: CrashPoint, passes: u32, pool: Pool) {
     world.seal(2).await;
     let mut dying = world.poster(CrashPlan::crash_at(step, passes)).await;

@@ -177,18 +177,6 @@ impl Fees {
         }
     }
 
-    /// The larger of each fee.
-    #[must_use]
-    pub fn max(&self, other: &Self) -> Self {
-        Self {
-            max_fee_per_gas: self.max_fee_per_gas.max(other.max_fee_per_gas),
-            max_priority_fee_per_gas: self
-                .max_priority_fee_per_gas
-                .max(other.max_priority_fee_per_gas),
-            max_fee_per_blob_gas: self.max_fee_per_blob_gas.max(other.max_fee_per_blob_gas),
-        }
-    }
-
     /// Most that gas and blobs can cost, in wei.
     pub fn worst_cost(&self, gas_limit: u64, blobs: usize) -> U256 {
         let product = |gas: u64, price: u128| U256::from(gas) * U256::from(price);

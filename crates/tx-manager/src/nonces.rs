@@ -117,6 +117,11 @@ impl<P> NonceState<P> {
         matches!(self.status, TxStatus::Pending | TxStatus::Unknown)
     }
 
+    /// Whether the filter accepts the purpose of any transaction signed with the nonce.
+    fn serves(&self, accepts: impl Fn(&P) -> bool) -> bool {
+        self.sent.iter().filter_map(|sent| sent.purpose.as_ref()).any(accepts)
+    }
+
     /// Whether decisions that follow from blocks up to `read` do not know the result.
     const fn is_unread(&self, read: u64) -> bool {
         match self.status {
@@ -165,8 +170,7 @@ impl<P: TxPurpose> NonceTable<P> {
 
     /// Nonces whose result the owner, who has read blocks up to `read`, does not know.
     pub fn unsettled(&self, read: u64) -> Vec<u64> {
-        let unread = self.nonces.iter().filter(|(_, state)| state.is_unread(read));
-        unread.map(|(nonce, _)| *nonce).collect()
+        self.unread(read).map(|(nonce, _)| nonce).collect()
     }
 
     /// Whether a transaction with this purpose is in flight, or in a block that the owner has not
@@ -177,22 +181,30 @@ impl<P: TxPurpose> NonceTable<P> {
 
     /// The same for any purpose that the filter accepts.
     pub fn is_any_busy(&self, read: u64, accepts: impl Fn(&P) -> bool) -> bool {
-        let mut unread = self.nonces.values().filter(|state| state.is_unread(read));
-        unread.any(|state| state.sent.iter().filter_map(|sent| sent.purpose.as_ref()).any(&accepts))
+        self.unread(read).any(|(_, state)| state.serves(&accepts))
     }
 
     /// Whether a transaction with this purpose is in flight, or in a block that the owner has not
     /// read, with another nonce than this one.
     pub(crate) fn is_busy_beside(&self, nonce: u64, purpose: &P, read: u64) -> bool {
-        let others = self.nonces.iter().filter(|(other, _)| **other != nonce);
-        let mut unread = others.map(|(_, state)| state).filter(|state| state.is_unread(read));
-        unread.any(|state| state.sent.iter().any(|sent| sent.purpose.as_ref() == Some(purpose)))
+        let mut others = self.unread(read).filter(|(other, _)| *other != nonce);
+        others.any(|(_, state)| state.serves(|other| other == purpose))
+    }
+
+    fn unread(&self, read: u64) -> impl Iterator<Item = (u64, &NonceState<P>)> {
+        let unread = self.nonces.iter().filter(move |(_, state)| state.is_unread(read));
+        unread.map(|(nonce, state)| (*nonce, state))
+    }
+
+    /// Nonces in flight, in order.
+    fn open(&self) -> impl DoubleEndedIterator<Item = (u64, &NonceState<P>)> {
+        let open = self.nonces.iter().filter(|(_, state)| state.is_open());
+        open.map(|(nonce, state)| (*nonce, state))
     }
 
     /// The first nonce in flight, and the newest transaction signed with it.
     pub fn first_open(&self) -> Option<(u64, &SentTx<P>)> {
-        let first = self.nonces.iter().find(|(_, state)| state.is_open());
-        first.map(|(nonce, state)| (*nonce, state.newest()))
+        self.open().next().map(|(nonce, state)| (nonce, state.newest()))
     }
 
     /// Brings the deadline of every transaction with this purpose forward to `deadline`.
@@ -210,27 +222,25 @@ impl<P: TxPurpose> NonceTable<P> {
 
     /// Transactions in flight.
     pub fn in_flight(&self) -> usize {
-        self.nonces.values().filter(|state| state.is_open()).count()
+        self.open().count()
     }
 
     /// Whether a transaction of the other type is in flight: pools refuse both side by side.
     pub(crate) fn has_other_type(&self, tx_type: TxType) -> bool {
-        let mut open = self.nonces.values().filter(|state| state.is_open());
-        open.any(|state| state.newest().tx.tx_type() != tx_type)
+        self.open().any(|(_, state)| state.newest().tx.tx_type() != tx_type)
     }
 
     /// Most that transactions in flight can take from the account, in wei, except that with nonce
     /// `without`.
     pub fn committed(&self, without: Option<u64>) -> U256 {
-        let open =
-            self.nonces.iter().filter(|(nonce, state)| state.is_open() && Some(**nonce) != without);
+        let open = self.open().filter(|(nonce, _)| Some(*nonce) != without);
         open.map(|(_, state)| state.newest().tx.worst_cost()).sum()
     }
 
     /// Whether the pool holds foreign transactions: of the same account, and not in this table.
     pub fn has_foreign(&self, l1: &L1Observation) -> bool {
-        let ours = self.nonces.iter().filter(|(_, it)| it.is_open()).map(|(nonce, _)| nonce + 1);
-        l1.pending_nonce > ours.max().unwrap_or_default().max(l1.nonce)
+        let ours = self.open().next_back().map_or(0, |(nonce, _)| nonce + 1);
+        l1.pending_nonce > ours.max(l1.nonce)
     }
 
     /// Nonce of the next transaction: the first that is free, behind foreign transactions.
@@ -250,8 +260,7 @@ impl<P: TxPurpose> NonceTable<P> {
         wanted: &BTreeSet<P>,
         policy: &FeePolicy,
     ) -> Vec<(u64, Upkeep)> {
-        let open = self.nonces.iter().filter(|(_, state)| state.is_open()).map(|(nonce, _)| *nonce);
-        let gaps = open.max().map_or(0..0, |last| l1.nonce..last);
+        let gaps = self.open().next_back().map_or(0..0, |(last, _)| l1.nonce..last);
         let nonces = self.nonces.keys().copied().chain(gaps).collect::<BTreeSet<_>>();
         let mut due = Vec::new();
         // Earliest deadline from here on. No transaction gets past those before it.

@@ -2,9 +2,9 @@
 //!
 //! # Format
 //!
-//! Batcher and challenger write `signed_transactions` (every transaction that they signed and may have
-//! broadcast). The batcher also writes `batches` (the batch of an inbox entry, byte for byte, until it is
-//! confirmed) and `derived` (blocks of an entry that were checked against the journal).
+//! Batcher and challenger write `signed_transactions` (every transaction that they signed and may
+//! have broadcast). The batcher also writes `batches` (the batch of an inbox entry, byte for byte,
+//! until it is confirmed) and `derived` (blocks of an entry that were checked against the journal).
 //!
 //! # Recovery
 //!
