@@ -95,7 +95,7 @@ impl Follower {
     pub(crate) async fn advance(
         &mut self,
         view: &L1View,
-        calls: &mut CallCache,
+        calls: &CallCache,
     ) -> anyhow::Result<bool> {
         self.match_inbox(view.entries());
         self.match_journal().await?;
@@ -135,7 +135,7 @@ impl Follower {
         &mut self,
         posted: &PostedEntry,
         view: &L1View,
-        calls: &mut CallCache,
+        calls: &CallCache,
     ) -> anyhow::Result<bool> {
         let index = posted.entry.index;
         let payload = self.payload(posted, view, calls).await?;
@@ -180,7 +180,7 @@ impl Follower {
         &self,
         posted: &PostedEntry,
         view: &L1View,
-        calls: &mut CallCache,
+        calls: &CallCache,
     ) -> anyhow::Result<EntryPayload> {
         let recorded = self.outbox.batch(posted.entry.index).await?;
         let own = recorded.filter(|batch| {
@@ -189,7 +189,7 @@ impl Follower {
                 && !batch.data.is_empty()
         });
         match own {
-            Some(batch) => Ok(calls.recorded(&batch)?.payload),
+            Some(batch) => Ok(calls.payload(&batch).await?),
             None => Ok(view.client().payload(posted).await?),
         }
     }

@@ -17,7 +17,7 @@ use turnpike_l1::{BlobSidecar, L1Error};
 use turnpike_storage::{Database, OutboxBatch, SignedTransaction, SigningRole, StorageError};
 use turnpike_tx_manager::{RecordedTx, SentTx, TxManager, TxPurpose, TxStore};
 
-use crate::{CrashPlan, CrashPoint, PlannedCrash, calls::append_of};
+use crate::{CrashPlan, CrashPoint, PlannedCrash, calls::CallCache};
 
 /// The batcher's tx manager.
 pub(crate) type BatcherTxManager = TxManager<BatchPurpose, BatchStore>;
@@ -65,6 +65,7 @@ impl fmt::Display for BatchPurpose {
 #[derive(Debug)]
 pub(crate) struct BatchStore {
     database: Arc<Database>,
+    calls: CallCache,
     faults: CrashPlan,
 }
 
@@ -80,8 +81,8 @@ pub(crate) enum BatchStoreError {
 }
 
 impl BatchStore {
-    pub(crate) const fn new(database: Arc<Database>, faults: CrashPlan) -> Self {
-        Self { database, faults }
+    pub(crate) const fn new(database: Arc<Database>, calls: CallCache, faults: CrashPlan) -> Self {
+        Self { database, calls, faults }
     }
 
     /// A recorded transaction with its purpose; `None` if the purpose is unknown.
@@ -130,7 +131,7 @@ impl TxStore<BatchPurpose> for BatchStore {
         let batch = self.database.batch(purpose.entry).await?;
         let batch = batch.filter(|it| !it.data.is_empty() && BatchPurpose::of(it) == *purpose);
         let Some(batch) = batch else { return Ok(None) };
-        Ok(tokio::task::block_in_place(|| append_of(&batch).call())?.sidecar)
+        Ok(self.calls.sidecar(&batch).await?)
     }
 
     async fn record(&self, sent: &SentTx<BatchPurpose>) -> Result<(), BatchStoreError> {

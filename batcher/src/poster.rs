@@ -107,7 +107,8 @@ impl BatchPoster {
         let Databases { journal, outbox } = databases;
         let config = genesis.config.clone();
         let parent = Parent { number: 0, timestamp: genesis.timestamp, origin: None };
-        let store = BatchStore::new(Arc::clone(&outbox), faults.clone());
+        let calls = CallCache::default();
+        let store = BatchStore::new(Arc::clone(&outbox), calls.clone(), faults.clone());
         let account = AccountClient::new(&client, key);
         let tx_manager = TxManager::open(account, store, sending(&posting)).await?;
         Ok(Self {
@@ -126,7 +127,7 @@ impl BatchPoster {
             rules: PostingRules::new(posting.clone()),
             faults,
             metrics: BatcherMetrics::new(),
-            calls: CallCache::default(),
+            calls,
             packed_permille: 1_000,
             deposit_time: None,
             stalled: None,
@@ -157,7 +158,7 @@ impl BatchPoster {
             self.metrics.reorgs.increment(1);
             self.tx_manager.rewind(reorg.block);
         }
-        let in_sync = self.follower.advance(&self.view, &mut self.calls).await?;
+        let in_sync = self.follower.advance(&self.view, &self.calls).await?;
         self.record_inclusions().await?;
         let outcome = match self.observe(now, in_sync).await? {
             Some((inputs, recorded)) => self.act(&inputs, recorded).await?,

@@ -97,7 +97,7 @@ impl BatchPoster {
             kind,
             data: packed.data.clone(),
         };
-        let call = self.calls.append(&append)?;
+        let call = self.calls.append(&append).await?;
         let entry = Entry {
             index: previous.entry.index + 1,
             data_kind: kind,

@@ -1,16 +1,21 @@
 //! Blobs from a beacon API, or from a development node that serves them by block number.
+//!
+//! The API serves blobs without commitments. Those come from the beacon block, so that one check
+//! covers all blobs of a read. A server without the block costs time only.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use alloy::transports::http::reqwest::{Client, StatusCode, Url};
+use alloy_eips::eip4844::Bytes48;
 use alloy_primitives::{B256, Bytes};
 use serde::{Deserialize, de::DeserializeOwned};
-use tokio::sync::OnceCell;
+use tokio::{join, sync::OnceCell, task::spawn_blocking};
+use tracing::debug;
 
 use crate::{
-    L1Error,
-    blobs::versioned_hash,
+    Kzg, L1Error,
     http::{http_client, parse_url},
+    served::{CheckedBlobs, check_served},
 };
 
 /// Maximum size of a response in bytes. It exceeds the blobs of one block in hexadecimal.
@@ -62,6 +67,23 @@ struct BeaconSpec {
     seconds_per_slot: String,
 }
 
+/// The part of a beacon block that is read. Blocks without blobs lack the field.
+#[derive(Debug, Deserialize)]
+struct SignedBeaconBlock {
+    message: BeaconBlock,
+}
+
+#[derive(Debug, Deserialize)]
+struct BeaconBlock {
+    body: BeaconBlockBody,
+}
+
+#[derive(Debug, Deserialize)]
+struct BeaconBlockBody {
+    #[serde(default)]
+    blob_kzg_commitments: Vec<Bytes48>,
+}
+
 impl Beacon {
     /// Parses the URL. Sends no request.
     pub(crate) fn new(url: &str) -> Result<Self, L1Error> {
@@ -80,12 +102,21 @@ impl Beacon {
         time: u64,
         hashes: &[B256],
     ) -> Result<Bytes, L1Error> {
-        let block_id = self.naming().await?.block_id(number, time);
-        let mut found = self.fetch(block_id, hashes).await?;
+        let naming = self.naming().await?;
+        let block_id = naming.block_id(number, time);
+        let commitments = async {
+            match naming {
+                BlockNaming::Slots { .. } => self.commitments(block_id).await,
+                BlockNaming::Blocks => Vec::new(),
+            }
+        };
+        let (served, commitments) = join!(self.served(block_id, hashes), commitments);
+        let mut found = check(served?, commitments, hashes).await;
         // Some servers filter by only one of several hashes.
         for hash in hashes {
             if !found.contains_key(hash) {
-                found.extend(self.fetch(block_id, &[*hash]).await?);
+                let served = self.served(block_id, &[*hash]).await?;
+                found.extend(check(served, Vec::new(), &[*hash]).await);
             }
         }
         let mut data = Vec::new();
@@ -101,16 +132,28 @@ impl Beacon {
         Ok(data.into())
     }
 
-    /// Fetches blobs of a block, keyed by the versioned hashes computed from their bytes. The
-    /// server may serve more blobs than requested, or other blobs.
-    async fn fetch(&self, block_id: u64, hashes: &[B256]) -> Result<HashMap<B256, Bytes>, L1Error> {
+    /// Fetches blobs of a block, in its order. The server may serve more blobs than requested, or
+    /// other blobs.
+    async fn served(&self, block_id: u64, hashes: &[B256]) -> Result<Vec<Bytes>, L1Error> {
         let mut url = self.join(&format!("eth/v1/beacon/blobs/{block_id}"))?;
         for hash in hashes {
             url.query_pairs_mut().append_pair("versioned_hashes", &hash.to_string());
         }
         let blobs = self.get::<BeaconResponse<Vec<Bytes>>>(url).await?.map(|answer| answer.data);
-        let hashed = |blob: Bytes| Some((versioned_hash(&blob)?, blob));
-        Ok(blobs.unwrap_or_default().into_iter().filter_map(hashed).collect())
+        Ok(blobs.unwrap_or_default())
+    }
+
+    /// The commitments of a block, in its order. Empty if the server does not serve the block.
+    async fn commitments(&self, slot: u64) -> Vec<Bytes48> {
+        let block = async {
+            let url = self.join(&format!("eth/v2/beacon/blocks/{slot}"))?;
+            self.get::<BeaconResponse<SignedBeaconBlock>>(url).await
+        };
+        let block = block.await.unwrap_or_else(|error| {
+            debug!(slot, %error, "no commitments: checking each blob");
+            None
+        });
+        block.map_or_else(Vec::new, |block| block.data.message.body.blob_kzg_commitments)
     }
 
     async fn naming(&self) -> Result<BlockNaming, L1Error> {
@@ -140,7 +183,10 @@ impl Beacon {
     }
 
     /// Sends a request. Returns `None` if the server answers 404.
-    async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<Option<T>, L1Error> {
+    async fn get<T: DeserializeOwned + Send + 'static>(
+        &self,
+        url: Url,
+    ) -> Result<Option<T>, L1Error> {
         // The client's error may contain the URL, and the URL an access key.
         let unreachable = |_| L1Error::Unreachable("the beacon API does not answer".to_owned());
         let mut response = self.http.get(url).send().await.map_err(unreachable)?;
@@ -160,100 +206,22 @@ impl Beacon {
             }
             body.extend_from_slice(&chunk);
         }
-        serde_json::from_slice(&body).map(Some).map_err(|error| {
+        // Blobs are megabytes of hexadecimal.
+        let parsed = spawn_blocking(move || serde_json::from_slice(&body)).await;
+        let parsed = parsed.map_err(|error| {
+            L1Error::Unreachable(format!("the beacon API's response was not parsed: {error}"))
+        })?;
+        parsed.map(Some).map_err(|error| {
             L1Error::Unreachable(format!("the beacon API's response is malformed: {error}"))
         })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::{
-        io::{BufRead as _, BufReader, Write as _},
-        net::TcpListener,
-        thread,
-    };
-
-    use alloy_primitives::hex;
-    use turnpike_protocol::{BLOB_BYTES, pack_blobs};
-
-    use super::*;
-
-    /// Serves responses by path prefix, and 404 for every other path.
-    fn serve(answers: Vec<(&'static str, String)>) -> String {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("free port");
-        let address = listener.local_addr().expect("bound");
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.expect("a connection");
-                let mut lines = BufReader::new(stream.try_clone().expect("a socket")).lines();
-                let line = lines.next().expect("a request").expect("text");
-                while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-                let path = line.split(' ').nth(1).expect("a path");
-                let found = answers.iter().find(|(begin, _)| path.starts_with(begin));
-                let (status, body) = found.map_or(("404 Not Found", ""), |(_, it)| ("200 OK", it));
-                let length = body.len();
-                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n");
-                let _ =
-                    stream.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes());
-            }
-        });
-        format!("http://{address}")
-    }
-
-    fn blobs(data: &[u8]) -> (Vec<u8>, Vec<B256>) {
-        let blobs = pack_blobs(data).expect("data fits the blobs");
-        let hashes = blobs.chunks(BLOB_BYTES).map(|blob| versioned_hash(blob).expect("a blob"));
-        let hashes = hashes.collect();
-        (blobs, hashes)
-    }
-
-    fn json(blobs: &[u8]) -> String {
-        let blobs: Vec<_> = blobs.chunks(BLOB_BYTES).map(hex::encode_prefixed).collect();
-        serde_json::json!({ "data": blobs }).to_string()
-    }
-
-    #[tokio::test]
-    async fn blobs_are_found_by_slot_and_ordered() {
-        let (data, mut hashes) = blobs(&[7; 140_000]);
-        let url = serve(vec![
-            ("/key/eth/v1/config/spec", r#"{"data":{"SECONDS_PER_SLOT":"12","X":[]}}"#.into()),
-            ("/key/eth/v1/beacon/genesis", r#"{"data":{"genesis_time":"1000"}}"#.into()),
-            ("/key/eth/v1/beacon/blobs/25?", json(&data)),
-        ]);
-        let beacon = Beacon::new(&format!("{url}/key")).expect("valid URL");
-        let found = beacon.blobs(7, 1_300, &hashes).await.expect("served");
-        assert_eq!(found, data);
-        hashes.reverse();
-        let found = beacon.blobs(7, 1_300, &hashes).await.expect("served");
-        assert_eq!(found[..BLOB_BYTES], data[BLOB_BYTES..]);
-        let error = beacon.blobs(7, 1_312, &hashes).await.expect_err("another slot");
-        assert!(matches!(error, L1Error::NotYet(_)), "{error}");
-    }
-
-    #[tokio::test]
-    async fn development_node_serves_blobs_by_block_number() {
-        let (data, hashes) = blobs(b"a batch");
-        let genesis = r#"{"data":{"genesis_time":"1000"}}"#;
-        let url = serve(vec![
-            ("/eth/v1/beacon/genesis", genesis.into()),
-            ("/eth/v1/beacon/blobs/7?", json(&data)),
-        ]);
-        let beacon = Beacon::new(&url).expect("valid URL");
-        assert_eq!(beacon.blobs(7, 1_300, &hashes).await.expect("served"), data);
-    }
-
-    #[tokio::test]
-    async fn blob_with_another_hash_is_rejected() {
-        let (mut data, hashes) = blobs(b"a batch");
-        data[40] ^= 1;
-        let url = serve(vec![("/eth/v1/beacon/blobs/7?", json(&data))]);
-        let beacon = Beacon::new(&url).expect("valid URL");
-        let error = beacon.blobs(7, 1_300, &hashes).await.expect_err("tampered");
-        assert!(error.to_string().contains("is not served, 1 others are"), "{error}");
-        let url = serve(vec![("/eth/v1/beacon/blobs/7?", "[]".into())]);
-        let error = Beacon::new(&url).expect("valid URL").blobs(7, 0, &hashes).await;
-        let error = error.expect_err("malformed").to_string();
-        assert!(error.contains("malformed"), "{error}");
-    }
+/// [`check_served`] on KZG's threads.
+async fn check(served: Vec<Bytes>, commitments: Vec<Bytes48>, hashes: &[B256]) -> CheckedBlobs {
+    let hashes = hashes.to_vec();
+    Kzg::shared().run(move |kzg| check_served(kzg, served, &commitments, &hashes)).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@
 //! chain to the accumulators that the contracts store, and batch data must match its commitment.
 //! The roles and the tx manager decide what to send and when.
 //!
+//! [`Kzg`] computes commitments and proofs of blobs and checks them, on threads of its own.
+//!
 //! With the feature `memory`, the module `memory` is an L1 in memory for tests.
 
 mod amount;
@@ -17,7 +19,6 @@ mod append;
 mod archive;
 mod beacon;
 mod bindings;
-mod blobs;
 mod call;
 mod client;
 mod deploy;
@@ -25,12 +26,13 @@ mod dispute;
 mod entry;
 mod error;
 mod http;
+mod kzg;
 mod log;
 #[cfg(feature = "memory")]
 pub mod memory;
 mod output;
 mod records;
-mod sidecar;
+mod served;
 mod source;
 mod view;
 
@@ -50,6 +52,7 @@ pub use dispute::{
 };
 pub use entry::{EntryPayload, EntrySource, PostedEntry};
 pub use error::{L1Error, Severity};
+pub use kzg::{BlobError, Kzg, ProofTables};
 pub use output::{OutputStatus, ProposedOutput, is_undisputed};
 pub use source::{ContractCounts, L1Block, L1Head, L1Source};
 pub use view::{Advance, L1View, Reorg};

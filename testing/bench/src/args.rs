@@ -155,7 +155,7 @@ fn kind(name: &str) -> Result<&'static WorkloadKind, String> {
     })
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("expected at least 1".into()),
         Ok(count) => Ok(count),

@@ -21,11 +21,14 @@ mod clock;
 mod engine_report;
 mod execute;
 mod implementation;
+#[cfg(feature = "kzg")]
+mod kzg;
 mod outcome;
 mod pre_state;
 #[cfg(feature = "prove")]
 mod prove;
 mod report;
+mod resident;
 mod root;
 mod samples;
 mod scaling;
@@ -40,6 +43,8 @@ pub use args::{ExecuteArgs, MemoryPart, RootArgs};
 pub use block::BenchBlock;
 pub use engine_report::{EngineReport, StageShares};
 pub use execute::{execute, measure};
+#[cfg(feature = "kzg")]
+pub use kzg::{KzgArgs, kzg};
 pub use pre_state::{PreState, PreStateAccount};
 #[cfg(feature = "prove")]
 pub use prove::{ProveArgs, prove};

@@ -11,8 +11,8 @@ use turnpike_protocol::{
 
 use super::{L1Event, MemoryBlock};
 use crate::{
-    Challenge, EntryPayload, Game, Inbox, L1Block, OutputStatus, Portal, ProposedOutput, Rollup,
-    blobs::versioned_hash,
+    Challenge, EntryPayload, Game, Inbox, Kzg, L1Block, OutputStatus, Portal, ProposedOutput,
+    Rollup,
 };
 
 /// Proposer of every output.
@@ -73,7 +73,8 @@ impl BlockBuilder {
                 self.append(DataKind::Calldata, hash, *deposits, *origin, previous);
             }
             L1Event::Blobs { data, deposits, origin } => {
-                let hashes = data.chunks(BLOB_BYTES).map(versioned_hash);
+                let blobs: Vec<_> = data.chunks(BLOB_BYTES).collect();
+                let hashes = Kzg::shared().versioned_hashes(&blobs).into_iter();
                 let blob_hashes: Vec<B256> = hashes.collect::<Option<_>>().expect("whole blobs");
                 let hash = blobs_hash(&blob_hashes);
                 payloads

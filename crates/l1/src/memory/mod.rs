@@ -295,7 +295,7 @@ impl L1Source for MemoryL1 {
         })?;
         payload.check(&posted.entry)?;
         if posted.entry.data_kind == DataKind::Blobs {
-            payload.check_blobs()?;
+            payload.check_blobs().await?;
         }
         Ok(payload)
     }

@@ -11,7 +11,7 @@ use turnpike_challenger::{
 };
 use turnpike_executor::{Chain, EngineConfig};
 use turnpike_game::Calls;
-use turnpike_l1::{Append, Call, Dispute, L1Client, L1View, ProposedOutput, Rollup};
+use turnpike_l1::{Append, Call, Dispute, L1Client, L1View, ProofTables, ProposedOutput, Rollup};
 use turnpike_protocol::{ChainConfig, DataKind, Genesis, OutputRoot};
 use turnpike_test_anvil::Anvil;
 use turnpike_tx_manager::{AccountClient, OneShot, TxManagerConfig};
@@ -115,7 +115,7 @@ impl TestRollup {
             data: Bytes::from_static(b"garbage"),
         };
         let sender = self.sender(7).await;
-        let call = append.call().expect("calldata");
+        let call = append.call(ProofTables::None).await.expect("calldata");
         let call = call.to(self.genesis.l1.expect("deployed").inbox);
         let gas = sender.estimate(&call, None).await.expect("the call succeeds");
         let nonce = sender.account().await.expect("L1 answers").nonce;

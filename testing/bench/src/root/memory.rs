@@ -1,10 +1,10 @@
 //! `turnpike bench root --memory`: bytes per account and per slot.
 
-use std::{env, fs, process::Command};
+use std::{env, process::Command};
 
 use anyhow::{Context as _, ensure};
 
-use crate::{RootArgs, args::MemoryPart};
+use crate::{RootArgs, args::MemoryPart, resident::resident};
 
 use super::content::StateContent;
 
@@ -45,12 +45,4 @@ fn print_each() -> anyhow::Result<()> {
         ensure!(status.success(), "the run for {part}: {status}");
     }
     Ok(())
-}
-
-/// Resident memory of this process, in bytes.
-fn resident() -> anyhow::Result<usize> {
-    let status = fs::read_to_string("/proc/self/status").context("resident size")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
-    Ok(kib.context("no resident size")? * 1024)
 }

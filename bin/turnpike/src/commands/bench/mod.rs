@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use tokio::task::block_in_place;
-use turnpike_bench::{ExecuteArgs, ProveArgs, RootArgs, execute, prove, root, stages};
+use turnpike_bench::{
+    ExecuteArgs, KzgArgs, ProveArgs, RootArgs, execute, kzg, prove, root, stages,
+};
 
 use self::dispute::DisputeBenchArgs;
 
@@ -27,6 +29,8 @@ pub(crate) enum Bench {
     Root(RootArgs),
     /// Measure the other stages on one core: signatures, roots, batches.
     Stages,
+    /// Check blobs and make their cell proofs, one after another and as the roles do it, in the same run.
+    Kzg(KzgArgs),
     /// Count the proof program's instructions, by kind of transaction and for a mixed block.
     Prove(ProveArgs),
     /// Play both sides of a dispute over a block of transfers and swaps, on an anvil with a block a second: gas and time by round.
@@ -39,6 +43,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         Some(Bench::Execute(args)) => block_in_place(|| execute(&args)),
         Some(Bench::Root(args)) => block_in_place(|| root(&args)),
         Some(Bench::Stages) => block_in_place(stages),
+        Some(Bench::Kzg(args)) => block_in_place(|| kzg(&args)),
         Some(Bench::Prove(args)) => block_in_place(|| prove(&args)),
         Some(Bench::Dispute(args)) => dispute::dispute(&args).await,
         None => block_in_place(all),
@@ -52,6 +57,8 @@ fn all() -> anyhow::Result<()> {
     root(&RootArgs::quick())?;
     println!();
     stages()?;
+    println!();
+    kzg(&KzgArgs::default())?;
     println!();
     prove(&ProveArgs::default())
 }

@@ -1,0 +1,121 @@
+//! Sidecars of blob transactions: commitments and cell proofs (EIP-7594).
+
+use alloy_eips::{
+    eip4844::{
+        BYTES_PER_BLOB, Bytes48,
+        c_kzg::{self, Blob, CELLS_PER_EXT_BLOB, KzgSettings, ethereum_kzg_settings},
+    },
+    eip7594::BlobTransactionSidecarEip7594,
+};
+use rayon::{iter::ParallelIterator as _, slice::ParallelSlice as _};
+
+use super::Kzg;
+
+/// Window of the precomputed tables in bits.
+const WINDOW_BITS: u64 = 8;
+
+/// Tables that cell proofs use. Proofs are the same with and without them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProofTables {
+    /// The trusted setup alone.
+    #[default]
+    None,
+    /// Precomputed multiples of the setup's points. The first proof loads them; then they stay in
+    /// memory. They pay off only for a process that makes proofs all the time.
+    Precomputed,
+}
+
+impl ProofTables {
+    fn settings(self) -> &'static KzgSettings {
+        ethereum_kzg_settings(match self {
+            Self::None => 0,
+            Self::Precomputed => WINDOW_BITS,
+        })
+    }
+
+    /// Loads the tables, or waits until another thread has loaded them.
+    pub fn load(self) {
+        self.settings();
+    }
+}
+
+impl Kzg {
+    /// Builds the sidecar of concatenated whole blobs: blobs, commitments and cell proofs. Each
+    /// blob is one piece of parallel work.
+    pub fn sidecar(
+        &self,
+        blobs: &[u8],
+        tables: ProofTables,
+    ) -> Result<BlobTransactionSidecarEip7594, c_kzg::Error> {
+        self.pool.install(|| {
+            // Before the blobs are spread, so that one thread loads and no other waits for it.
+            let settings = tables.settings();
+            let parts = blobs.par_chunks(BYTES_PER_BLOB).map(|blob| Part::of(blob, settings));
+            let parts = parts.collect::<Result<Vec<_>, _>>()?;
+            let mut sidecar = BlobTransactionSidecarEip7594 {
+                blobs: blobs
+                    .chunks(BYTES_PER_BLOB)
+                    .map(alloy_eips::eip4844::Blob::from_slice)
+                    .collect(),
+                commitments: Vec::with_capacity(parts.len()),
+                cell_proofs: Vec::with_capacity(parts.len() * CELLS_PER_EXT_BLOB),
+            };
+            for part in parts {
+                sidecar.commitments.push(part.commitment);
+                sidecar.cell_proofs.extend(part.proofs);
+            }
+            Ok(sidecar)
+        })
+    }
+}
+
+/// What a sidecar holds beside a blob.
+struct Part {
+    commitment: Bytes48,
+    proofs: Vec<Bytes48>,
+}
+
+impl Part {
+    fn of(bytes: &[u8], settings: &KzgSettings) -> Result<Self, c_kzg::Error> {
+        let blob = Blob::from_bytes(bytes)?;
+        let commitment = settings.blob_to_kzg_commitment(&blob)?;
+        let (_, proofs) = settings.compute_cells_and_kzg_proofs(&blob)?;
+        Ok(Self {
+            commitment: Bytes48::from(*commitment.to_bytes()),
+            proofs: proofs.iter().map(|proof| Bytes48::from(*proof.to_bytes())).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use turnpike_protocol::pack_blobs;
+
+    use super::*;
+
+    #[test]
+    fn threads_and_tables_do_not_change_a_sidecar() {
+        let data: Vec<u8> = (0..300_000_u32).map(|at| (at * at >> 7) as u8).collect();
+        let blobs = pack_blobs(&data).expect("data fits the blobs");
+        let plain = Kzg::with_threads(1).sidecar(&blobs, ProofTables::None).expect("blobs");
+        assert_eq!(plain.blobs.len(), 3);
+        assert_eq!(plain.cell_proofs.len(), 3 * CELLS_PER_EXT_BLOB);
+        let settings = ProofTables::None.settings();
+        plain.validate(&plain.versioned_hashes().collect::<Vec<_>>(), settings).expect("valid");
+        for (threads, tables) in
+            [(3, ProofTables::None), (1, ProofTables::Precomputed), (2, ProofTables::Precomputed)]
+        {
+            let sidecar = Kzg::with_threads(threads).sidecar(&blobs, tables).expect("blobs");
+            assert_eq!(sidecar, plain, "{threads} threads, {tables:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_blobs_are_refused() {
+        let kzg = Kzg::shared();
+        let mut blobs = pack_blobs(b"a batch").expect("data fits a blob");
+        assert!(kzg.sidecar(&blobs[1..], ProofTables::None).is_err(), "not whole");
+        blobs[0] = 0xff;
+        assert!(kzg.sidecar(&blobs, ProofTables::None).is_err(), "not a field element");
+    }
+}

@@ -1,0 +1,141 @@
+//! `turnpike bench kzg`: checks of served blobs and cell proofs, one blob after another and as the
+//! roles do it, in the same run.
+
+use std::{thread::available_parallelism, time::Duration};
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use turnpike_l1::{Kzg, ProofTables};
+use turnpike_protocol::{BLOB_BYTES, blob_data_bytes, pack_blobs};
+use turnpike_random::Rng;
+
+use crate::{
+    args::at_least_one,
+    clock::{Clock, Time},
+    resident::resident,
+};
+
+/// Seed of the blobs' content.
+const SEED: u64 = 4_844;
+
+/// Arguments of `turnpike bench kzg`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct KzgArgs {
+    /// Blobs of a batch or a read, all full.
+    #[arg(long, value_name = "COUNT", default_value_t = 6, value_parser = at_least_one)]
+    pub blobs: usize,
+    /// Threads of the parallel runs; by default one per processor.
+    #[arg(long, value_name = "COUNT", value_parser = at_least_one)]
+    pub threads: Option<usize>,
+    /// Timed rounds. The median is reported.
+    #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = at_least_one)]
+    pub rounds: usize,
+}
+
+impl Default for KzgArgs {
+    fn default() -> Self {
+        Self { blobs: 6, threads: None, rounds: 5 }
+    }
+}
+
+/// A way to do some work, and what it took in each round.
+struct Contender<'a> {
+    name: String,
+    /// Returns whether the result is right.
+    run: Box<dyn Fn() -> bool + 'a>,
+    times: Vec<Time>,
+}
+
+/// Prints the time of checks and of proofs. The first way of each kind is the baseline.
+pub fn kzg(args: &KzgArgs) -> anyhow::Result<()> {
+    let processors = available_parallelism().map_or(1, Into::into);
+    let threads = args.threads.unwrap_or(processors);
+    let packed = pack_blobs(&content(args.blobs)).context("too many blobs")?;
+    let blobs: Vec<_> = packed.chunks(BLOB_BYTES).collect();
+    ensure!(blobs.len() == args.blobs, "expected {} blobs, found {}", args.blobs, blobs.len());
+    println!("{} blobs; {} rounds", blobs.len(), args.rounds);
+
+    let start = Clock::start();
+    ProofTables::None.load();
+    let setup = start.stop().wall;
+    let before = resident()?;
+    let start = Clock::start();
+    ProofTables::Precomputed.load();
+    let (tables, memory) = (start.stop().wall, resident()?.saturating_sub(before));
+    println!("trusted setup: {} ms to load", ms(setup));
+    println!("precomputed tables: {} ms to load, {} MiB", ms(tables), memory >> 20);
+
+    let pools = [Kzg::with_threads(1), Kzg::with_threads(threads)];
+    let pools = if threads == 1 { &pools[..1] } else { &pools };
+    let sidecar = pools[0].sidecar(&packed, ProofTables::None)?;
+    let hashes: Vec<_> = sidecar.versioned_hashes().collect();
+
+    let mut checks = Vec::new();
+    let mut proofs = Vec::new();
+    for kzg in pools {
+        let contender = |name: &str, run| Contender {
+            name: format!("{name}, {} threads", kzg.threads()),
+            run,
+            times: Vec::new(),
+        };
+        let (blobs, hashes, packed, sidecar) = (&blobs, &hashes, &packed, &sidecar);
+        checks.push(contender(
+            "check each blob",
+            Box::new(move || kzg.check_each(blobs, hashes).is_ok()),
+        ));
+        checks.push(contender(
+            "check all at once",
+            Box::new(move || kzg.check_all(blobs, &sidecar.commitments)),
+        ));
+        for (name, tables) in [
+            ("proofs without tables", ProofTables::None),
+            ("proofs with tables", ProofTables::Precomputed),
+        ] {
+            let run =
+                move || kzg.sidecar(packed, tables).is_ok_and(|computed| computed == *sidecar);
+            proofs.push(contender(name, Box::new(run)));
+        }
+    }
+    for contenders in [&mut checks, &mut proofs] {
+        measure(contenders, args.rounds)?;
+        print(contenders, args.blobs);
+    }
+    Ok(())
+}
+
+/// Random bytes that fill this many blobs.
+fn content(blobs: usize) -> Vec<u8> {
+    let mut random = Rng::new(SEED);
+    (0..blob_data_bytes(blobs)).map(|_| random.next_u64() as u8).collect()
+}
+
+/// Runs the contenders in turn, with a round before that only warms up.
+fn measure(contenders: &mut [Contender<'_>], rounds: usize) -> anyhow::Result<()> {
+    for round in 0..=rounds {
+        for contender in &mut *contenders {
+            let clock = Clock::start();
+            let is_right = (contender.run)();
+            let time = clock.stop();
+            ensure!(is_right, "{}: a wrong result", contender.name);
+            if round > 0 {
+                contender.times.push(time);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn print(contenders: &[Contender<'_>], blobs: usize) {
+    println!("\n{:<36}{:>10}{:>10}{:>10}", "", "ms", "ms/blob", "speed");
+    let mut baseline = None;
+    for Contender { name, times, .. } in contenders {
+        let time = Time::median(times).wall.as_secs_f64();
+        let baseline = *baseline.get_or_insert(time);
+        let each = time / blobs as f64;
+        println!("{name:<36}{:>10.1}{:>10.1}{:>10.2}", time * 1e3, each * 1e3, baseline / time);
+    }
+}
+
+fn ms(time: Duration) -> u128 {
+    time.as_millis()
+}
