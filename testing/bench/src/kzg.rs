@@ -1,7 +1,7 @@
 //! `turnpike bench kzg`: checks of served blobs and cell proofs, one blob after another and as the
 //! roles do it, in the same run.
 
-use std::{thread::available_parallelism, time::Duration};
+use std::thread::available_parallelism;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
@@ -55,15 +55,15 @@ pub fn kzg(args: &KzgArgs) -> anyhow::Result<()> {
     ensure!(blobs.len() == args.blobs, "expected {} blobs, found {}", args.blobs, blobs.len());
     println!("{} blobs; {} rounds", blobs.len(), args.rounds);
 
-    let start = Clock::start();
-    ProofTables::None.load();
-    let setup = start.stop().wall;
-    let before = resident()?;
-    let start = Clock::start();
-    ProofTables::Precomputed.load();
-    let (tables, memory) = (start.stop().wall, resident()?.saturating_sub(before));
-    println!("trusted setup: {} ms to load", ms(setup));
-    println!("precomputed tables: {} ms to load, {} MiB", ms(tables), memory >> 20);
+    for (name, tables) in
+        [("trusted setup", ProofTables::None), ("precomputed tables", ProofTables::Precomputed)]
+    {
+        let (before, clock) = (resident()?, Clock::start());
+        tables.load();
+        let (time, memory) = (clock.stop(), resident()?.saturating_sub(before));
+        let (wall, cpu) = (time.wall.as_millis(), time.cpu.as_millis());
+        println!("{name}: {wall} ms to load, {cpu} ms of a processor, {} MiB", memory >> 20);
+    }
 
     let pools = [Kzg::with_threads(1), Kzg::with_threads(threads)];
     let pools = if threads == 1 { &pools[..1] } else { &pools };
@@ -74,7 +74,10 @@ pub fn kzg(args: &KzgArgs) -> anyhow::Result<()> {
     let mut proofs = Vec::new();
     for kzg in pools {
         let contender = |name: &str, run| Contender {
-            name: format!("{name}, {} threads", kzg.threads()),
+            name: match kzg.threads() {
+                1 => format!("{name}, one thread"),
+                threads => format!("{name}, {threads} threads"),
+            },
             run,
             times: Vec::new(),
         };
@@ -126,16 +129,19 @@ fn measure(contenders: &mut [Contender<'_>], rounds: usize) -> anyhow::Result<()
 }
 
 fn print(contenders: &[Contender<'_>], blobs: usize) {
-    println!("\n{:<36}{:>10}{:>10}{:>10}", "", "ms", "ms/blob", "speed");
+    println!("\n{:<34}{:>10}{:>8}{:>14}{:>8}", "", "ms/blob", "speed", "cpu ms/blob", "speed");
     let mut baseline = None;
     for Contender { name, times, .. } in contenders {
-        let time = Time::median(times).wall.as_secs_f64();
-        let baseline = *baseline.get_or_insert(time);
-        let each = time / blobs as f64;
-        println!("{name:<36}{:>10.1}{:>10.1}{:>10.2}", time * 1e3, each * 1e3, baseline / time);
+        let Time { wall, cpu } = Time::median(times);
+        let (wall, cpu) = (wall.as_secs_f64(), cpu.as_secs_f64());
+        let (base_wall, base_cpu) = *baseline.get_or_insert((wall, cpu));
+        let each = |time: f64| time * 1e3 / blobs as f64;
+        println!(
+            "{name:<34}{:>10.1}{:>8.2}{:>14.1}{:>8.2}",
+            each(wall),
+            base_wall / wall,
+            each(cpu),
+            base_cpu / cpu,
+        );
     }
-}
-
-fn ms(time: Duration) -> u128 {
-    time.as_millis()
 }

@@ -5,10 +5,7 @@ use alloy_eips::eip4844::{Bytes48, c_kzg, kzg_to_versioned_hash};
 use alloy_primitives::B256;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use super::Kzg;
-
-/// No precomputed tables: commitments do not need them.
-const PRECOMPUTE: u64 = 0;
+use super::{Kzg, tables::commitment_settings};
 
 /// Why blobs do not match their hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,8 +71,7 @@ impl Kzg {
 /// Computes a blob's commitment, compressed. Returns `None` if the bytes are not a blob.
 pub(super) fn commitment(blob: &[u8]) -> Option<Bytes48> {
     let blob = c_kzg::Blob::from_bytes(blob).ok()?;
-    let settings = c_kzg::ethereum_kzg_settings(PRECOMPUTE);
-    let commitment = settings.blob_to_kzg_commitment(&blob).ok()?;
+    let commitment = commitment_settings().blob_to_kzg_commitment(&blob).ok()?;
     Some(commitment.to_bytes().into_inner().into())
 }
 

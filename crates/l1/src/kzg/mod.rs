@@ -13,6 +13,7 @@
 mod combined;
 mod commitments;
 mod proofs;
+mod tables;
 
 use std::{
     fmt,
@@ -25,7 +26,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::oneshot;
 
 pub use commitments::BlobError;
-pub use proofs::ProofTables;
+pub use tables::ProofTables;
 
 /// Maximum number of threads of the shared pool. One batch or L1 block has few blobs.
 const THREADS_MAX: usize = 16;

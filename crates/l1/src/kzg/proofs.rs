@@ -3,41 +3,13 @@
 use alloy_eips::{
     eip4844::{
         BYTES_PER_BLOB, Bytes48,
-        c_kzg::{self, Blob, CELLS_PER_EXT_BLOB, KzgSettings, ethereum_kzg_settings},
+        c_kzg::{self, Blob, CELLS_PER_EXT_BLOB, KzgSettings},
     },
     eip7594::BlobTransactionSidecarEip7594,
 };
 use rayon::{iter::ParallelIterator as _, slice::ParallelSlice as _};
 
-use super::Kzg;
-
-/// Window of the precomputed tables in bits.
-const WINDOW_BITS: u64 = 8;
-
-/// Tables that cell proofs use. Proofs are the same with and without them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ProofTables {
-    /// The trusted setup alone.
-    #[default]
-    None,
-    /// Precomputed multiples of the setup's points. The first proof loads them; then they stay in
-    /// memory. They pay off only for a process that makes proofs all the time.
-    Precomputed,
-}
-
-impl ProofTables {
-    fn settings(self) -> &'static KzgSettings {
-        ethereum_kzg_settings(match self {
-            Self::None => 0,
-            Self::Precomputed => WINDOW_BITS,
-        })
-    }
-
-    /// Loads the tables, or waits until another thread has loaded them.
-    pub fn load(self) {
-        self.settings();
-    }
-}
+use super::{Kzg, ProofTables};
 
 impl Kzg {
     /// Builds the sidecar of concatenated whole blobs: blobs, commitments and cell proofs. Each
@@ -95,7 +67,7 @@ mod tests {
 
     #[test]
     fn threads_and_tables_do_not_change_a_sidecar() {
-        let data: Vec<u8> = (0..300_000_u32).map(|at| (at * at >> 7) as u8).collect();
+        let data: Vec<u8> = (0..300_000_u32).map(|at| (at.wrapping_mul(at) >> 7) as u8).collect();
         let blobs = pack_blobs(&data).expect("data fits the blobs");
         let plain = Kzg::with_threads(1).sidecar(&blobs, ProofTables::None).expect("blobs");
         assert_eq!(plain.blobs.len(), 3);
