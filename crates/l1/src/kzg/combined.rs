@@ -177,6 +177,8 @@ mod tests {
         }
         assert!(!check(&blobs[..2], &commitments), "too few blobs");
         assert!(!check(&blobs, &commitments[..2]), "too many blobs");
+        let zeros = [blobs[0].clone(), vec![0; BYTES_PER_BLOB]];
+        assert!(!check(&zeros, &commitments[..1]), "a blob that adds nothing to the sum");
         let cut = blobs[2][..BYTES_PER_BLOB - 32].to_vec();
         assert!(!check(&[blobs[0].clone(), blobs[1].clone(), cut], &commitments), "not whole");
     }
@@ -224,6 +226,11 @@ mod tests {
             assert!(!check(&blobs, &wrong), "no point, {index}");
             wrong[index] = outside_subgroup();
             assert!(!check(&blobs, &wrong), "not in the subgroup, {index}");
+            assert_eq!(
+                combined_commitment(&wrong, Fr::one()),
+                None,
+                "not in the subgroup, {index}"
+            );
         }
     }
 
