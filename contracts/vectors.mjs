@@ -66,7 +66,17 @@ const ENTRY_TYPES = [
   ["uint256", "l1BlobBaseFee"],
   ["bytes32", "l1ParentHash"],
   ["uint64", "origin"],
+  ["bytes32", "originAcc"],
+  ["uint64", "offchainTime"],
 ].map(([type, name]) => ({ type, name }));
+const CONTENT_TYPES = ["bytes32", "uint8", "bytes32", "uint64", "bytes32", "uint64", "bytes32"].map((type) => ({ type }));
+const INBOX_ABI = parseAbi([
+  "struct Item { uint8 kind; uint64 depositCount; bytes32 depositAcc; uint64 origin; bytes32 originAcc; bytes data; }",
+  "function append(bytes32 expectedContent, Item[] items, bytes[] signatures)",
+]);
+/** Bytes of append's input before the items' offsets, and of an item before its data. */
+const APPEND_HEAD_BYTES = 4 + 4 * 32;
+const ITEM_HEAD_BYTES = 7 * 32;
 
 function chunkHashes(data) {
   const hashes = [];
@@ -80,8 +90,13 @@ const dataHash = (data) => keccak256(concatHex(["0x", ...chunkHashes(data)]));
 /** A blob's versioned hash (EIP-4844): a version byte and 31 bytes of the commitment's hash. */
 const versionedHash = (name) => concatHex(["0x01", `0x${named(name).slice(4)}`]);
 
+/** The content after `item`. */
+const extended = (content, item, dataHashOfItem) => keccak256(encodeAbiParameters(CONTENT_TYPES,
+  [content, item.kind, dataHashOfItem, item.depositCount, item.depositAcc, item.origin, item.originAcc]));
+
 function inboxVectors() {
   const chainConfigHash = named("turnpike vectors: chain configuration");
+  // Entries with data have the deposits and the origin of their items, unless `named` says what the item has.
   const entries = [
     { dataKind: 0, data: null, depositAcc: ZERO_HASH, depositCount: 0n, l1BlockNumber: 100n,
       l1Time: 1_800_000_000n, l1BaseFee: 1_000_000_000n, l1BlobBaseFee: 1n, origin: 0n },
@@ -97,26 +112,46 @@ function inboxVectors() {
       l1Time: 1_800_022_812n, l1BaseFee: 9n, l1BlobBaseFee: 2n, origin: 3n },
     { dataKind: 2, blobs: 6, data: null, depositAcc: named("queue after 70"), depositCount: 70n, l1BlockNumber: 2_002n,
       l1Time: 1_800_022_824n, l1BaseFee: 9n, l1BlobBaseFee: 2n, origin: 5n },
+    // The item is older than the last entry: it names fewer deposits and an earlier origin.
+    { dataKind: 1, data: noise("stale", 33), depositAcc: named("queue after 70"), depositCount: 70n, l1BlockNumber: 2_003n,
+      l1Time: 1_800_022_836n, l1BaseFee: 10n, l1BlobBaseFee: 3n, origin: 5n,
+      named: { depositCount: 67n, depositAcc: named("queue after 67"), origin: 2n } },
+    // A forced entry soon after a batch keeps the origin.
+    { dataKind: 0, data: null, depositAcc: named("queue after 75"), depositCount: 75n,
+      l1BlockNumber: 2_004n, l1Time: 1_800_022_848n, l1BaseFee: 11n, l1BlobBaseFee: 3n, origin: 5n },
     { dataKind: 1, data: noise("last", 200), depositAcc: named("queue, full"), depositCount: UINT64_MAX,
-      l1BlockNumber: UINT64_MAX, l1Time: UINT64_MAX, l1BaseFee: 10n ** 18n, l1BlobBaseFee: 1n, origin: 6n },
+      l1BlockNumber: UINT64_MAX, l1Time: UINT64_MAX, l1BaseFee: 10n ** 18n, l1BlobBaseFee: 1n, origin: 8n },
   ];
-  let prevAcc = chainConfigHash;
+  const accs = [];
+  let content = chainConfigHash;
   const chain = entries.map((entry, index) => {
     const { data, blobs = 0 } = entry;
     const blobHashes = Array.from({ length: blobs }, (_, i) => versionedHash(`blob ${index} ${i}`));
     const dataHashes = { 0: () => ZERO_HASH, 1: () => dataHash(data), 2: () => keccak256(concatHex(blobHashes)) };
     const fields = {
-      prevAcc, index: BigInt(index), ...entry, l1ParentHash: named(`L1 parent ${index}`),
-      dataHash: dataHashes[entry.dataKind](),
+      prevAcc: index === 0 ? chainConfigHash : accs[index - 1], index: BigInt(index), ...entry,
+      l1ParentHash: named(`L1 parent ${index}`), dataHash: dataHashes[entry.dataKind](),
+      originAcc: index === 0 ? ZERO_HASH : accs[Number(entry.origin)], offchainTime: 0n,
     };
     const preimage = encodeAbiParameters(ENTRY_TYPES, ENTRY_TYPES.map(({ name }) => fields[name]));
-    prevAcc = keccak256(preimage);
+    accs.push(keccak256(preimage));
+    let item = null;
+    if (entry.dataKind !== 0) {
+      const { depositCount, depositAcc, origin } = { ...fields, ...entry.named };
+      item = {
+        kind: entry.dataKind, depositCount, depositAcc, origin, originAcc: accs[Number(origin)],
+        data: entry.dataKind === 1 ? bytesToHex(data) : numberToHex(blobs, { size: 1 }),
+      };
+      content = extended(content, item, fields.dataHash);
+    }
     return {
       ...printed(Object.fromEntries(ENTRY_TYPES.map(({ name }) => [name, fields[name]]))),
       data: data === null ? null : bytesToHex(data),
       ...(blobs === 0 ? {} : { blobHashes }),
       preimage,
-      acc: prevAcc,
+      acc: accs[index],
+      item: item === null ? null : printed(item),
+      content,
     };
   });
   const dataHashes = [0, 1, 31, 98_303, 98_304, 98_305, 196_608, 200_000].map((length) => {
@@ -124,13 +159,57 @@ function inboxVectors() {
     return { length: length.toString(), chunkHashes: chunkHashes(data), dataHash: dataHash(data) };
   });
   return {
-    about: "acc_k = keccak256(abi.encode(prevAcc, entry_k)); prevAcc of entry 0 is chainConfigHash. "
-      + "blobHashes: the versioned hashes of the transaction's blobs. dataHashes: data has byte[i] = i % 251.",
+    about: "acc_k = keccak256(abi.encode(prevAcc, entry_k)), 14 words; prevAcc of entry 0 is chainConfigHash. content' = "
+      + "keccak256(abi.encode(content, uint8 kind, dataHash, uint64 depositCount, depositAcc, uint64 origin, originAcc)) of "
+      + "the entry's item, from chainConfigHash on; entries without item leave it. blobHashes: the versioned hashes of the "
+      + "item's blobs. dataHashes: data has byte[i] = i % 251. calls: input is a call to append without signatures; "
+      + "dataOffsets are the places of the items' data in it, contents the contents after them.",
     chainConfigHash,
     chunkBytesMax: CHUNK_BYTES_MAX.toString(),
     entries: chain,
     dataHashes,
+    calls: appendVectors(),
   };
+}
+
+function appendVectors() {
+  const itemOf = (name, kind, data) => ({
+    kind, depositCount: BigInt(size(named(name))) + BigInt(name.length), depositAcc: named(`deposits of ${name}`),
+    origin: BigInt(name.length), originAcc: named(`origin of ${name}`), data,
+  });
+  const lists = [
+    [itemOf("empty", 1, "0x")],
+    [itemOf("one byte", 1, "0x07")],
+    [itemOf("a word", 1, bytesToHex(noise("word", 32)))],
+    [itemOf("blobs", 2, "0x06")],
+    [itemOf("first", 1, bytesToHex(noise("first", 33))), itemOf("second", 1, "0x")],
+    [itemOf("few blobs", 2, "0x01"), itemOf("calldata", 1, bytesToHex(noise("calldata", 70))), itemOf("more blobs", 2, "0x03")],
+    [{ ...itemOf("largest", 1, "0xff"), depositCount: UINT64_MAX, origin: UINT64_MAX }],
+  ];
+  return lists.map((items, call) => {
+    const expectedContent = named(`content before call ${call}`);
+    const blobHashes = [];
+    const dataHashesOfItems = items.map(({ kind, data }) => {
+      if (kind === 1) return dataHash(hexToBytes(data));
+      const hashes = Array.from({ length: Number(data) }, (_, i) => versionedHash(`call ${call} ${blobHashes.length + i}`));
+      blobHashes.push(...hashes);
+      return keccak256(concatHex(hashes));
+    });
+    const contents = [];
+    const dataOffsets = [];
+    let content = expectedContent;
+    let offset = APPEND_HEAD_BYTES + 32 * items.length;
+    for (const [i, item] of items.entries()) {
+      content = extended(content, item, dataHashesOfItems[i]);
+      contents.push(content);
+      dataOffsets.push((offset + ITEM_HEAD_BYTES).toString());
+      offset += ITEM_HEAD_BYTES + Math.ceil(size(item.data) / 32) * 32;
+    }
+    return {
+      expectedContent, items: items.map(printed), blobHashes, dataHashes: dataHashesOfItems, contents, dataOffsets,
+      input: encodeFunctionData({ abi: INBOX_ABI, functionName: "append", args: [expectedContent, items, []] }),
+    };
+  });
 }
 
 // ------------------------------------------------------------------------------------------------- deposits.json

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Writes crates/protocol/genesis/dev.json: the development chain's genesis file, from the compiled predeploys in
-// contracts/artifacts. `--check` compares instead of writing and exits 1 on a difference.
-// The chain's parameters are kept from the existing file: edit them there.
+// Writes the genesis files of the development chain (crates/protocol/genesis/dev.json) and of the production template
+// (deploy/genesis/production.json) with the compiled predeploys of contracts/artifacts. `--check` compares instead of
+// writing and exits 1 on a difference. The chain's parameters are kept from the existing files: edit them there.
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,7 @@ import { mnemonicToAccount } from "viem/accounts";
 import { pad, parseEther, toHex } from "viem";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const path = join(root, "crates/protocol/genesis/dev.json");
+const check = process.argv.includes("--check");
 
 const code = (name) =>
   JSON.parse(readFileSync(join(root, `contracts/artifacts/${name}.json`), "utf8")).deployedBytecode;
@@ -20,7 +20,12 @@ const funded = [...Array(10).keys()].map(
   (addressIndex) => mnemonicToAccount(MNEMONIC, { addressIndex }).address.toLowerCase(),
 );
 
-const vault = { code: code("FeeVault"), storage: { "0x0": pad(funded[9], { size: 32 }) } };
+const vault = { code: code("FeeVault") };
+const VAULTS = [
+  "0x4200000000000000000000000000000000000011",
+  "0x4200000000000000000000000000000000000019",
+  "0x420000000000000000000000000000000000001a",
+];
 const predeploys = {
   "0x420000000000000000000000000000000000000f": { code: code("GasPriceOracle") },
   // Deployment writes the L1 bridge's address to slot 1.
@@ -43,20 +48,26 @@ const predeploys = {
   },
 };
 
-const alloc = {};
-for (const address of funded) alloc[address] = { balance: toHex(parseEther("10000")) };
-for (const [address, account] of Object.entries(predeploys)) {
-  alloc[address] = { nonce: 1, ...account };
+const withNonce = Object.entries(predeploys).map(([address, account]) => [address, { nonce: 1, ...account }]);
+// Operators name the recipient of their vaults.
+const production = Object.fromEntries(withNonce);
+const dev = { ...production };
+for (const address of funded) dev[address] = { balance: toHex(parseEther("10000")) };
+for (const address of VAULTS) {
+  dev[address] = { ...dev[address], storage: { "0x0": pad(funded[9], { size: 32 }) } };
 }
 
-const current = readFileSync(path, "utf8");
-const { config, timestamp } = JSON.parse(current);
-const sorted = Object.fromEntries(Object.entries(alloc).sort(([a], [b]) => (a < b ? -1 : 1)));
-const text = JSON.stringify({ config, timestamp, alloc: sorted }, null, 2) + "\n";
-
-if (!process.argv.includes("--check")) {
-  writeFileSync(path, text);
-} else if (text !== current) {
-  console.error("crates/protocol/genesis/dev.json differs from contracts/artifacts: run tools/dev-genesis.mjs");
-  process.exit(1);
+function write(name, alloc) {
+  const path = join(root, name);
+  const current = readFileSync(path, "utf8");
+  const { config, timestamp } = JSON.parse(current);
+  const sorted = Object.fromEntries(Object.entries(alloc).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const text = JSON.stringify({ config, timestamp, alloc: sorted }, null, 2) + "\n";
+  if (text === current) return;
+  if (!check) return writeFileSync(path, text);
+  console.error(`${name} differs from contracts/artifacts: run tools/dev-genesis.mjs`);
+  process.exitCode = 1;
 }
+
+write("crates/protocol/genesis/dev.json", dev);
+write("deploy/genesis/production.json", production);

@@ -55,6 +55,8 @@ pub struct PostingConfig {
     pub switch_blocks: u32,
     /// L1 blocks on top of an entry before its batch is confirmed and its data dropped.
     pub confirmations: u64,
+    /// Most transactions in flight.
+    pub in_flight_max: usize,
 }
 
 impl Default for PostingConfig {
@@ -70,6 +72,7 @@ impl Default for PostingConfig {
             switch_margin_percent: 20,
             switch_blocks: 3,
             confirmations: 64,
+            in_flight_max: 8,
         }
     }
 }

@@ -42,10 +42,12 @@ pub(crate) struct BacklogView {
     pub(crate) oldest: u64,
     /// Whether they fill a batch.
     pub(crate) is_full: bool,
-    /// Entries between the next one and their origin.
-    pub(crate) origin_lag: u64,
-    /// Largest allowed number of them.
-    pub(crate) origin_lag_max: u64,
+    /// Whether blocks of another origin follow, so that the batch takes no more.
+    pub(crate) is_closed: bool,
+    /// L1 time of their origin, in seconds.
+    pub(crate) origin_time: u64,
+    /// Largest allowed age of an origin, in seconds.
+    pub(crate) origin_age_max: u64,
     /// L1 time of the oldest queued deposit, in seconds, if the blocks hold it.
     pub(crate) deposit_time: Option<u64>,
     /// Seconds after which a deposit is overdue.
@@ -120,13 +122,15 @@ pub(crate) struct PostingRules {
     reverts: u32,
     /// The last of them.
     last_reverted: Option<B256>,
+    /// L1 block at which the last of them was counted. Those behind a reverted one revert with it.
+    counted_at: u64,
     /// No batch is sent before this L1 block.
     retry_at: u64,
 }
 
 impl PostingRules {
     pub(crate) const fn new(config: PostingConfig) -> Self {
-        Self { config, reverts: 0, last_reverted: None, retry_at: 0 }
+        Self { config, reverts: 0, last_reverted: None, counted_at: 0, retry_at: 0 }
     }
 
     /// Resets the count of reverted transactions: L1 included a batch.
@@ -141,6 +145,10 @@ impl PostingRules {
             return false;
         }
         self.last_reverted = Some(l1_transaction);
+        if self.counted_at == l1_block {
+            return true;
+        }
+        self.counted_at = l1_block;
         self.reverts += 1;
         self.retry_at = l1_block + (1 << self.reverts.min(BACKOFF_DOUBLINGS_MAX));
         true
@@ -167,7 +175,7 @@ impl PostingRules {
         let deposit_age = backlog.deposit_time.map(|time| inputs.l1_time.saturating_sub(time));
         backlog.is_full
             || age >= self.config.latency_max
-            || backlog.origin_lag >= backlog.origin_lag_max / 2
+            || inputs.l1_time.saturating_sub(backlog.origin_time) >= backlog.origin_age_max / 4
             || deposit_age.is_some_and(|age| age >= backlog.force_window / DEPOSIT_DUE_PART)
     }
 }
@@ -201,7 +209,8 @@ mod tests {
             backlog: BacklogView {
                 blocks: 1,
                 oldest: NOW - 60,
-                origin_lag_max: 1_000,
+                origin_time: NOW - 100,
+                origin_age_max: 1_000,
                 force_window: 100,
                 ..BacklogView::default()
             },
@@ -221,7 +230,7 @@ mod tests {
         full.backlog.is_full = true;
         assert_eq!(rules().check(&full), Ok(()));
         let mut stale = young.clone();
-        stale.backlog.origin_lag = 500;
+        stale.backlog.origin_time = NOW - 250;
         assert_eq!(rules().check(&stale), Ok(()));
         young.backlog.blocks = 0;
         assert_eq!(rules().check(&young), Err(WaitReason::Nothing));
@@ -245,6 +254,7 @@ mod tests {
         let at = |l1_block| BatcherView { l1_block, ..inputs() };
         assert!(rules.count_revert(100, B256::repeat_byte(1)));
         assert!(!rules.count_revert(101, B256::repeat_byte(1)), "it is counted once");
+        assert!(rules.count_revert(100, B256::repeat_byte(7)), "it reverted with the one before");
         assert_eq!(rules.check(&at(101)), Err(WaitReason::Backoff));
         assert_eq!(rules.check(&at(102)), Ok(()));
         assert!(rules.count_revert(102, B256::repeat_byte(2)));

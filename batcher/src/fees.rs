@@ -7,12 +7,17 @@ use turnpike_tx_manager::{BLOB_GAS, GasPrices};
 /// Gas of any transaction.
 const TRANSACTION_GAS: u64 = 21_000;
 
-/// Gas of an inbox entry besides its data: one new slot, one update, the log. Used to compare
-/// costs, never to bid.
-const APPEND_GAS: u64 = 85_000;
+/// Gas of an inbox entry besides its data: one new slot, the log, and its share of the updates. Used
+/// to compare costs, never to bid.
+const APPEND_GAS: u64 = 60_000;
 
-/// Bytes of the arguments of `append` besides the data.
-const APPEND_ARGUMENT_BYTES: u64 = 196;
+/// Gas that the first batch of a call takes at most besides its data, and each further one: if the
+/// contract has to search the queue for the end of the overdue deposits, as deep as it can.
+const FIRST_GAS_MAX: u64 = 135_000;
+const FURTHER_GAS_MAX: u64 = 95_000;
+
+/// Bytes of the arguments of `append` besides the data, for one batch.
+const APPEND_ARGUMENT_BYTES: u64 = 420;
 
 /// EIP-7623: gas per token of calldata, and its floor.
 const TOKEN_GAS: u64 = 4;
@@ -36,6 +41,17 @@ impl DataSize {
     pub(crate) fn of(data: &[u8]) -> Self {
         Self { bytes: data.len(), zeros: data.iter().filter(|byte| **byte == 0).count() }
     }
+}
+
+/// Gas that a call which appends `batches` takes at most.
+pub(crate) fn append_gas(batches: usize, input: &[u8]) -> u64 {
+    let DataSize { bytes, zeros } = DataSize::of(input);
+    let tokens = zeros as u64 + (bytes - zeros) as u64 * NONZERO_TOKENS;
+    let run = tokens * TOKEN_GAS
+        + (bytes as u64).div_ceil(32) * WORD_GAS
+        + FIRST_GAS_MAX
+        + (batches as u64).saturating_sub(1) * FURTHER_GAS_MAX;
+    TRANSACTION_GAS + run.max(tokens * TOKEN_FLOOR_GAS)
 }
 
 /// Cost of a batch in calldata at these prices, in wei, in as many entries as it needs.
@@ -69,11 +85,11 @@ mod tests {
         let prices = GasPrices { base_fee: 1, priority_fee: 0, blob_base_fee: 1 };
         let size = |bytes| DataSize { bytes, zeros: 0 };
         let calldata = |bytes| calldata_cost(&prices, size(bytes), 98_304);
-        assert_eq!(calldata(10_000), U256::from(21_000 + (10_000 + 196) * 40));
+        assert_eq!(calldata(10_000), U256::from(21_000 + (10_000 + 420) * 40));
         assert_eq!(DataSize::of(&[0, 1, 0]), DataSize { bytes: 3, zeros: 2 });
         let blobs_cost = |bytes| blobs_cost(&prices, size(bytes), 6);
         let blobs = blobs_cost(10_000);
-        assert_eq!(blobs, U256::from(21_000 + 85_000 + 196 * 16 + 131_072));
+        assert_eq!(blobs, U256::from(21_000 + 60_000 + 420 * 16 + 131_072));
         // A small batch is cheaper in calldata if blob gas costs as much as gas.
         assert!(calldata(100) < blobs_cost(100));
         assert_eq!(blobs_cost(130_045) - blobs_cost(130_044), U256::from(131_072));

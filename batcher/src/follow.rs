@@ -1,8 +1,9 @@
-//! Derives the inbox and compares it with the journal.
+//! Derives the inbox, without recovering signers, and compares it with the journal by bytes.
 //!
 //! # State
 //!
-//! The derivation and, for each entry, the L2 hash of its last block.
+//! The derivation, for each entry the L2 hash of its last block, and the blocks of the entry that
+//! waits for the journal.
 //!
 //! # Recovery
 //!
@@ -17,10 +18,10 @@ use tokio::task::block_in_place;
 use tracing::{info, warn};
 use turnpike_derivation::{Derivation, DerivedEntry};
 use turnpike_l1::{EntryPayload, L1View, PostedEntry};
-use turnpike_protocol::{BlockInput, ChainConfig, Parent};
+use turnpike_protocol::{BlockInput, ChainConfig, Derived, Parent, TxEnvelope};
 use turnpike_storage::{Database, DerivedRecord, StorageError};
 
-use crate::calls::CallCache;
+use crate::items::ItemCache;
 
 /// The inbox's entries, derived, as far as the journal holds the same blocks.
 #[derive(Debug)]
@@ -30,8 +31,17 @@ pub(crate) struct Follower {
     outbox: Arc<Database>,
     /// L2 hash of each entry's last block in the journal.
     hashes: Vec<B256>,
-    /// Accumulator of the last entry whose blocks the journal did not hold, to log it once.
-    differs: Option<B256>,
+    /// The entry whose blocks the journal did not hold yet.
+    waiting: Option<WaitingEntry>,
+}
+
+/// A derived entry that waits for the journal. It is derived once, however long it waits.
+#[derive(Debug)]
+struct WaitingEntry {
+    /// Accumulator after the entry.
+    acc: B256,
+    parent: Parent,
+    derived: Derived,
 }
 
 impl Follower {
@@ -42,11 +52,7 @@ impl Follower {
         outbox: Arc<Database>,
     ) -> Self {
         let derivation = Derivation::new(config, genesis);
-        Self { derivation, journal, outbox, hashes: Vec::new(), differs: None }
-    }
-
-    pub(crate) const fn derivation(&self) -> &Derivation {
-        &self.derivation
+        Self { derivation, journal, outbox, hashes: Vec::new(), waiting: None }
     }
 
     /// The last block that inbox and journal share.
@@ -95,7 +101,7 @@ impl Follower {
     pub(crate) async fn advance(
         &mut self,
         view: &L1View,
-        calls: &CallCache,
+        items: &ItemCache,
     ) -> anyhow::Result<bool> {
         self.match_inbox(view.entries());
         self.match_journal().await?;
@@ -103,7 +109,7 @@ impl Follower {
             let next = self.derivation.next_entry();
             let at = usize::try_from(next)?;
             let Some(posted) = view.entries().get(at).copied() else { return Ok(true) };
-            if !self.resume(&posted).await? && !self.derive(&posted, view, calls).await? {
+            if !self.resume(&posted).await? && !self.derive(&posted, view, items).await? {
                 return Ok(false);
             }
         }
@@ -121,7 +127,7 @@ impl Follower {
         }
         let last = Parent {
             number: recorded.last_block,
-            timestamp: recorded.last_timestamp,
+            time_ms: recorded.last_time_ms,
             origin: recorded.last_origin,
         };
         let first_block = recorded.first_block;
@@ -135,39 +141,44 @@ impl Follower {
         &mut self,
         posted: &PostedEntry,
         view: &L1View,
-        calls: &CallCache,
+        items: &ItemCache,
     ) -> anyhow::Result<bool> {
-        let index = posted.entry.index;
-        let payload = self.payload(posted, view, calls).await?;
-        let source = view.source_of(posted.entry, payload)?;
-        let derivation = &mut self.derivation;
-        let derived = block_in_place(|| derivation.derive(posted, &source))?;
-        let first_block = derived.blocks.first().map_or(0, |block| block.number);
-        let hash = matching(&self.journal, first_block, &derived.blocks).await?;
-        let Some(last_hash) = hash else {
-            self.derivation.rewind(index);
-            if self.differs.replace(posted.acc) != Some(posted.acc) {
+        let (index, acc, parent) = (posted.entry.index, posted.acc, self.head());
+        let is_same = |waiting: &WaitingEntry| waiting.acc == acc && waiting.parent == parent;
+        let waiting = self.waiting.take().filter(is_same);
+        let (is_new, derived) = match waiting {
+            Some(waiting) => (false, waiting.derived),
+            None => {
+                let payload = self.payload(posted, view, items).await?;
+                let source = view.source_of(posted.entry, payload)?;
+                (true, block_in_place(|| self.derivation.preview(&source))?)
+            }
+        };
+        let entry = DerivedEntry::new(posted, &derived.blocks, derived.fault.clone());
+        let DerivedEntry { first_block, last, .. } = entry;
+        let Some(last_hash) = matching(&self.journal, &derived.blocks).await? else {
+            if is_new {
                 warn!(
                     entry = index,
                     first_block,
                     "the inbox holds blocks that the journal does not: posting waits for the journal"
                 );
             }
+            self.waiting = Some(WaitingEntry { acc, parent, derived });
             return Ok(false);
         };
         if let Some(fault) = derived.fault {
             warn!(entry = index, %fault, "invalid batch: derivation skips it");
         }
+        self.derivation.resume(entry)?;
         self.hashes.push(last_hash);
-        self.differs = None;
-        let last = self.head();
         self.outbox
             .record_derived(&DerivedRecord {
                 entry: index,
-                acc: posted.acc,
+                acc,
                 first_block,
                 last_block: last.number,
-                last_timestamp: last.timestamp,
+                last_time_ms: last.time_ms,
                 last_origin: last.origin,
                 last_hash,
             })
@@ -180,16 +191,18 @@ impl Follower {
         &self,
         posted: &PostedEntry,
         view: &L1View,
-        calls: &CallCache,
+        items: &ItemCache,
     ) -> anyhow::Result<EntryPayload> {
-        let recorded = self.outbox.batch(posted.entry.index).await?;
+        let at = usize::try_from(posted.entry.index)?;
+        let number = view.batches().partition_point(|index| *index < at) as u64 + 1;
+        let recorded = self.outbox.batch(number).await?;
         let own = recorded.filter(|batch| {
             batch.data_hash == posted.entry.data_hash
                 && batch.kind == posted.entry.data_kind
                 && !batch.data.is_empty()
         });
         match own {
-            Some(batch) => Ok(calls.payload(&batch).await?),
+            Some(batch) => Ok(items.payload(&batch).await?),
             None => Ok(view.client().payload(posted).await?),
         }
     }
@@ -198,9 +211,9 @@ impl Follower {
 /// L2 hash of the last of these blocks, if the journal holds all of them.
 pub(crate) async fn matching(
     journal: &Database,
-    first_block: u64,
-    blocks: &[BlockInput],
+    blocks: &[BlockInput<TxEnvelope>],
 ) -> anyhow::Result<Option<B256>> {
+    let first_block = blocks.first().context("an entry of at least one block")?.number;
     let count = u32::try_from(blocks.len()).context("an entry of few blocks")?;
     let records = journal.sealed_blocks(first_block, count).await?;
     let same = records.len() == blocks.len()

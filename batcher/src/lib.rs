@@ -21,7 +21,6 @@
 //! blocks that the journal does not.
 
 mod backlog;
-mod calls;
 mod config;
 mod data_kind;
 mod decide;
@@ -29,10 +28,13 @@ mod faults;
 mod fees;
 mod follow;
 mod inclusion;
+mod items;
 mod metrics;
 mod outbox;
 mod pack;
+mod plan;
 mod poster;
+mod recorded;
 mod send;
 mod service;
 

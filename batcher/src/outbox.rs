@@ -2,62 +2,79 @@
 //!
 //! # Format
 //!
-//! A transaction is stored with its purpose as text: `entry 12 after 0x… with 0x…` names the entry,
-//! the accumulator before it and the commitment to its data; `none` stands for a cancellation. A row
-//! from before migration 6 names the entry only, as in `entry 12`: its purpose is the batch that is
-//! recorded for the entry.
+//! A transaction is stored with its purpose as text: `batches 12 to 13 from 0x… to 0x…` names the
+//! batches, and the content chain before and after them; `none` stands for a cancellation.
 //!
-//! Blobs are not stored: they are made again from the recorded batch.
+//! Blobs are not stored: they are made again from the recorded batches.
 
 use std::{fmt, sync::Arc};
 
 use alloy_primitives::B256;
 use tracing::warn;
-use turnpike_l1::{BlobSidecar, L1Error};
+use turnpike_l1::{AppendCall, BlobSidecar, L1Error};
 use turnpike_storage::{Database, OutboxBatch, SignedTransaction, SigningRole, StorageError};
 use turnpike_tx_manager::{RecordedTx, SentTx, TxManager, TxPurpose, TxStore};
 
-use crate::{CrashPlan, CrashPoint, PlannedCrash, calls::CallCache};
+use crate::{CrashPlan, CrashPoint, PlannedCrash, items::ItemCache};
 
 /// The batcher's tx manager.
 pub(crate) type BatcherTxManager = TxManager<BatchPurpose, BatchStore>;
 
-/// The batch that a transaction appends.
+/// The batches that a transaction appends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BatchPurpose {
-    entry: u64,
-    previous_acc: B256,
-    data_hash: B256,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    /// The content chain before and after them.
+    content_before: B256,
+    content: B256,
 }
 
-impl TxPurpose for BatchPurpose {}
+impl TxPurpose for BatchPurpose {
+    fn is_chained(&self) -> bool {
+        true
+    }
+}
 
 /// How the purpose of a transaction that cancels a nonce is stored.
 const CANCELLATION: &str = "none";
 
 impl BatchPurpose {
-    pub(crate) const fn of(batch: &OutboxBatch) -> Self {
-        let &OutboxBatch { entry, previous_acc, data_hash, .. } = batch;
-        Self { entry, previous_acc, data_hash }
+    /// Appends these batches, which follow one another. `None` for none.
+    pub(crate) fn of(batches: &[OutboxBatch]) -> Option<Self> {
+        let (first, last) = batches.first().zip(batches.last())?;
+        Some(Self {
+            first: first.number,
+            last: last.number,
+            content_before: first.content_before,
+            content: last.content,
+        })
     }
 
     fn from_text(text: &str) -> Option<Self> {
         let words = text.split(' ').collect::<Vec<_>>();
-        let ["entry", entry, "after", previous_acc, "with", data_hash] = words[..] else {
+        let ["batches", first, "to", last, "from", content_before, "to", content] = words[..]
+        else {
             return None;
         };
         Some(Self {
-            entry: entry.parse().ok()?,
-            previous_acc: previous_acc.parse().ok()?,
-            data_hash: data_hash.parse().ok()?,
+            first: first.parse().ok()?,
+            last: last.parse().ok()?,
+            content_before: content_before.parse().ok()?,
+            content: content.parse().ok()?,
         })
+    }
+
+    /// Whether it appends the batch.
+    pub(crate) const fn holds(&self, number: u64) -> bool {
+        self.first <= number && number <= self.last
     }
 }
 
 impl fmt::Display for BatchPurpose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { entry, previous_acc, data_hash } = self;
-        write!(f, "entry {entry} after {previous_acc} with {data_hash}")
+        let Self { first, last, content_before, content } = self;
+        write!(f, "batches {first} to {last} from {content_before} to {content}")
     }
 }
 
@@ -65,7 +82,7 @@ impl fmt::Display for BatchPurpose {
 #[derive(Debug)]
 pub(crate) struct BatchStore {
     database: Arc<Database>,
-    calls: CallCache,
+    items: ItemCache,
     faults: CrashPlan,
 }
 
@@ -81,35 +98,35 @@ pub(crate) enum BatchStoreError {
 }
 
 impl BatchStore {
-    pub(crate) const fn new(database: Arc<Database>, calls: CallCache, faults: CrashPlan) -> Self {
-        Self { database, calls, faults }
+    pub(crate) const fn new(database: Arc<Database>, items: ItemCache, faults: CrashPlan) -> Self {
+        Self { database, items, faults }
     }
 
     /// A recorded transaction with its purpose; `None` if the purpose is unknown.
-    async fn recorded(
-        &self,
-        signed: SignedTransaction,
-    ) -> Result<Option<RecordedTx<BatchPurpose>>, StorageError> {
+    fn recorded(signed: SignedTransaction) -> Option<RecordedTx<BatchPurpose>> {
         let SignedTransaction { l1_transaction, purpose: text, deadline, l1_block, raw, .. } =
             signed;
-        let purpose = if text == CANCELLATION {
-            None
-        } else if let Some(purpose) = BatchPurpose::from_text(&text) {
-            Some(purpose)
-        } else if let Some(purpose) = self.purpose_of_entry(&text).await? {
-            Some(purpose)
-        } else {
+        let purpose = BatchPurpose::from_text(&text);
+        if purpose.is_none() && text != CANCELLATION {
             warn!(%l1_transaction, purpose = text, "ignoring a recorded transaction of unknown purpose");
-            return Ok(None);
-        };
-        Ok(Some(RecordedTx { l1_transaction, purpose, deadline, l1_block, raw }))
+            return None;
+        }
+        Some(RecordedTx { l1_transaction, purpose, deadline, l1_block, raw })
     }
 
-    /// The purpose of a transaction from before migration 6, which names the entry only.
-    async fn purpose_of_entry(&self, text: &str) -> Result<Option<BatchPurpose>, StorageError> {
-        let entry = text.strip_prefix("entry ").and_then(|entry| entry.parse().ok());
-        let Some(entry) = entry else { return Ok(None) };
-        Ok(self.database.batch(entry).await?.as_ref().map(BatchPurpose::of))
+    /// The recorded batches that a transaction appends; `None` if others took their place.
+    async fn batches(
+        &self,
+        purpose: &BatchPurpose,
+    ) -> Result<Option<Vec<OutboxBatch>>, StorageError> {
+        let mut batches = Vec::new();
+        for number in purpose.first..=purpose.last {
+            let batch = self.database.batch(number).await?;
+            batches.extend(batch.filter(|batch| !batch.data.is_empty()));
+        }
+        let is_whole = BatchPurpose::of(&batches).as_ref() == Some(purpose)
+            && batches.len() as u64 == purpose.last - purpose.first + 1;
+        Ok(is_whole.then_some(batches))
     }
 }
 
@@ -117,21 +134,20 @@ impl TxStore<BatchPurpose> for BatchStore {
     type Error = BatchStoreError;
 
     async fn load(&self) -> Result<Vec<RecordedTx<BatchPurpose>>, BatchStoreError> {
-        let mut recorded = Vec::new();
-        for signed in self.database.signed(SigningRole::Batcher).await? {
-            recorded.extend(self.recorded(signed).await?);
-        }
-        Ok(recorded)
+        let signed = self.database.signed(SigningRole::Batcher).await?;
+        Ok(signed.into_iter().filter_map(Self::recorded).collect())
     }
 
     async fn sidecar(
         &self,
         purpose: &BatchPurpose,
     ) -> Result<Option<BlobSidecar>, BatchStoreError> {
-        let batch = self.database.batch(purpose.entry).await?;
-        let batch = batch.filter(|it| !it.data.is_empty() && BatchPurpose::of(it) == *purpose);
-        let Some(batch) = batch else { return Ok(None) };
-        Ok(self.calls.sidecar(&batch).await?)
+        let Some(batches) = self.batches(purpose).await? else { return Ok(None) };
+        let mut items = Vec::with_capacity(batches.len());
+        for batch in &batches {
+            items.push(self.items.item(batch).await?);
+        }
+        Ok(AppendCall::new(purpose.content_before, &items).sidecar)
     }
 
     async fn record(&self, sent: &SentTx<BatchPurpose>) -> Result<(), BatchStoreError> {
@@ -160,10 +176,10 @@ mod tests {
 
     #[test]
     fn purposes_are_read_back_from_their_text() {
-        let (previous_acc, data_hash) = (B256::repeat_byte(1), B256::repeat_byte(2));
-        let purpose = BatchPurpose { entry: 12, previous_acc, data_hash };
+        let (content_before, content) = (B256::repeat_byte(1), B256::repeat_byte(2));
+        let purpose = BatchPurpose { first: 12, last: 13, content_before, content };
         assert_eq!(BatchPurpose::from_text(&purpose.to_string()), Some(purpose));
-        for text in ["entry 12", CANCELLATION, "entry x after 0x1 with 0x2"] {
+        for text in ["batches 12", CANCELLATION, "batches x to 13 from 0x1 to 0x2"] {
             assert_eq!(BatchPurpose::from_text(text), None, "{text}");
         }
     }

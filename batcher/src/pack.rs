@@ -2,7 +2,8 @@
 
 use alloy_primitives::Bytes;
 use turnpike_protocol::{
-    BatchEncoder, BatchError, BatchLimits, ChainConfig, DepositHint, Effort, state_root_prefix,
+    BatchEncoder, BatchError, BatchHead, BatchLimits, ChainConfig, DepositHint, Effort,
+    state_root_prefix,
 };
 use turnpike_storage::SealedInput;
 
@@ -15,6 +16,8 @@ pub struct PackedBatch {
     pub first_block: u64,
     /// Last block it holds.
     pub last_block: u64,
+    /// Time of that block, in milliseconds.
+    pub last_time_ms: u64,
     /// Entry that its blocks have as origin.
     pub origin: u64,
     /// Deposits it consumes.
@@ -47,12 +50,15 @@ pub enum PackError {
     },
 }
 
-/// Packs the first records that share an origin, within the chain's limits and `bytes_max` bytes
-/// (of which up to a dozen may stay unused). `None` for no records.
+/// Packs the first records that share an origin, on top of a block at `parent_ms` and of
+/// `first_deposit` deposits, within the chain's limits and `bytes_max` bytes (of which up to a dozen
+/// may stay unused). `None` for no records.
 ///
 /// Encodes once if all records fit, twice otherwise.
 pub fn pack(
     config: &ChainConfig,
+    parent_ms: u64,
+    first_deposit: u64,
     records: &[SealedInput],
     bytes_max: usize,
     effort: Effort,
@@ -65,12 +71,14 @@ pub fn pack(
     let follows =
         |record: &&SealedInput| record.origin.entry == first.origin.entry && is_named(record);
     let records = &records[..records.iter().take_while(follows).count()];
-    let (count, encoder) = encode(limits, records, bytes_max, effort)?;
+    let head = BatchHead { first_deposit, reference_time: first.time_ms / 1_000 };
+    let packing = Packing { limits, head, parent_ms, bytes_max, effort };
+    let (count, encoder) = packing.encode(records)?;
     let records = &records[..count];
     let data = match encoder {
         Some(encoder) => encoder.finish(),
         None => {
-            let (_, encoder) = encode(limits, records, bytes_max, effort)?;
+            let (_, encoder) = packing.encode(records)?;
             encoder.expect("invariant: these records fit before").finish()
         }
     };
@@ -78,39 +86,54 @@ pub fn pack(
         data: data.into(),
         first_block: first.number,
         last_block: last.number,
+        last_time_ms: last.time_ms,
         origin: first.origin.entry,
         deposits: records.iter().map(|record| record.deposits.len() as u64).sum(),
     }))
 }
 
-/// Number of first records that fit, at least one, and an encoder that holds them if all fit.
-fn encode(
+/// What an encoding depends on besides the records.
+struct Packing {
     limits: BatchLimits,
-    records: &[SealedInput],
+    head: BatchHead,
+    parent_ms: u64,
     bytes_max: usize,
     effort: Effort,
-) -> Result<(usize, Option<BatchEncoder>), PackError> {
-    let mut encoder = BatchEncoder::new(limits, effort);
-    for (count, record) in records.iter().enumerate() {
-        let pushed = push(&mut encoder, record);
-        let bytes = encoder.bytes_max();
-        match pushed {
-            Ok(()) if bytes <= bytes_max => {}
-            _ if count > 0 => return Ok((count, None)),
-            Ok(()) => {
-                let block = record.number;
-                return Err(PackError::BlockTooLarge { block, bytes, max: bytes_max });
-            }
-            Err(error) => return Err(PackError::Block { block: record.number, error }),
-        }
-    }
-    Ok((records.len(), Some(encoder)))
 }
 
-fn push(encoder: &mut BatchEncoder, record: &SealedInput) -> Result<(), BatchError> {
+impl Packing {
+    /// Number of first records that fit, at least one, and an encoder that holds them if all fit.
+    fn encode(&self, records: &[SealedInput]) -> Result<(usize, Option<BatchEncoder>), PackError> {
+        let mut encoder = BatchEncoder::new(self.limits, self.effort, self.head)
+            .expect("invariant: every head is accepted");
+        let mut before_ms = self.parent_ms;
+        for (count, record) in records.iter().enumerate() {
+            let pushed = push(&mut encoder, before_ms, record);
+            before_ms = record.time_ms;
+            let bytes = encoder.bytes_max();
+            match pushed {
+                Ok(()) if bytes <= self.bytes_max => {}
+                _ if count > 0 => return Ok((count, None)),
+                Ok(()) => {
+                    let (block, max) = (record.number, self.bytes_max);
+                    return Err(PackError::BlockTooLarge { block, bytes, max });
+                }
+                Err(error) => return Err(PackError::Block { block: record.number, error }),
+            }
+        }
+        Ok((records.len(), Some(encoder)))
+    }
+}
+
+fn push(
+    encoder: &mut BatchEncoder,
+    before_ms: u64,
+    record: &SealedInput,
+) -> Result<(), BatchError> {
     let hints: Vec<DepositHint> = record.deposits.iter().filter_map(|queued| queued.hint).collect();
     let state_root = state_root_prefix(&record.state_root);
-    encoder.push(record.timestamp, state_root, &hints, &record.transactions)
+    let step_ms = record.time_ms.saturating_sub(before_ms);
+    encoder.push(step_ms, state_root, &hints, &record.transactions)
 }
 
 /// Whether a batch can name all deposits of a block. A forced block names them by queue index, so
@@ -139,7 +162,7 @@ mod tests {
         let transaction = TxEnvelope::from(signed).encoded_2718();
         SealedInput {
             number,
-            timestamp: number,
+            time_ms: 100 * number,
             origin: Origin {
                 entry: origin,
                 l1_block_number: 0,
@@ -175,7 +198,7 @@ mod tests {
     fn pack_calldata(records: &[SealedInput]) -> Result<Option<PackedBatch>, PackError> {
         let config = config();
         let bytes_max = usize::try_from(config.entry_bytes_max).expect("small");
-        pack(&config, records, bytes_max, Effort::Fast)
+        pack(&config, 0, 0, records, bytes_max, Effort::Fast)
     }
 
     #[test]
@@ -191,9 +214,9 @@ mod tests {
 
     #[test]
     fn deposits_and_bytes_are_bounded() {
-        let records: Vec<_> = (1..4).map(|n| record(n, 0, 16, 64)).collect();
+        let records: Vec<_> = (1..4).map(|n| record(n, 0, 100, 64)).collect();
         let packed = pack_calldata(&records).expect("packs").expect("some");
-        assert_eq!((packed.last_block, packed.deposits), (2, 32));
+        assert_eq!((packed.last_block, packed.deposits), (2, 200));
         let records: Vec<_> = (1..9).map(|n| record(n, 0, 0, 40_000)).collect();
         let packed = pack_calldata(&records).expect("packs").expect("some");
         assert_eq!(packed.last_block, 2);
@@ -208,17 +231,17 @@ mod tests {
     #[test]
     fn batches_fill_their_limit() {
         let records: Vec<_> = (1..30).map(|n| record(n, 0, 0, 320)).collect();
-        let whole = |effort| pack(&config(), &records, 1 << 20, effort);
+        let whole = |effort| pack(&config(), 0, 0, &records, 1 << 20, effort);
         let all = whole(Effort::Fast).expect("packs").expect("some");
         assert_eq!(all.last_block, 29);
         let thorough = whole(Effort::Thorough).expect("packs").expect("some");
         assert!(thorough.data.len() <= all.data.len());
         for bytes_max in [600, 5_000, all.data.len() - 1] {
-            let part = pack(&config(), &records, bytes_max, Effort::Fast);
+            let part = pack(&config(), 0, 0, &records, bytes_max, Effort::Fast);
             let part = part.expect("packs").expect("some");
             assert!(part.data.len() <= bytes_max && part.last_block < 29);
             let count = part.last_block as usize + 1;
-            let more = pack(&config(), &records[..count], 1 << 20, Effort::Fast);
+            let more = pack(&config(), 0, 0, &records[..count], 1 << 20, Effort::Fast);
             let more = more.expect("packs").expect("some").data.len();
             assert!(more + 16 > bytes_max, "{more} of {bytes_max} bytes");
         }

@@ -10,14 +10,17 @@
 //! new poster on the same outbox finds the status of each, so that each block is posted exactly
 //! once.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use alloy::{providers::Provider as _, signers::local::PrivateKeySigner};
 use alloy_primitives::B256;
 use tracing::{info, warn};
 use turnpike_l1::{L1Client, L1Error, L1View};
 use turnpike_protocol::{ChainConfig, DataKind, Genesis, OutputRoot, Parent, blob_data_bytes};
-use turnpike_storage::{Database, OutboxBatch};
+use turnpike_storage::Database;
 use turnpike_tx_manager::{
     AccountClient, FeePolicy, ForeignPolicy, TxEvent, TxManager, TxManagerConfig, TxManagerError,
     TxType,
@@ -26,13 +29,14 @@ use turnpike_tx_manager::{
 use crate::{
     CrashPlan, DataMode, PostingConfig, WaitReason,
     backlog::{Backlog, size},
-    calls::CallCache,
     data_kind::DataKindChoice,
     decide::{BacklogView, BatcherView, PostingRules},
     fees::{DataSize, blobs_cost, calldata_cost},
     follow::Follower,
+    items::ItemCache,
     metrics::{BatcherMetrics, gwei},
     outbox::{BatchPurpose, BatchStore, BatcherTxManager},
+    plan::{BATCHES_OF_CALL_MAX, ChainEnd, Draft, Plan},
 };
 
 /// Wei in an ether.
@@ -56,7 +60,9 @@ pub struct BatchPoster {
     pub(crate) kind: DataKindChoice,
     pub(crate) faults: CrashPlan,
     pub(crate) metrics: BatcherMetrics,
-    pub(crate) calls: CallCache,
+    pub(crate) items: ItemCache,
+    /// Batches whose blobs are being committed to, in order.
+    pub(crate) drafts: VecDeque<Draft>,
     /// Compressed bytes per thousand bytes of blocks, of the newest batch.
     pub(crate) packed_permille: u64,
     /// The oldest queued deposit and its L1 time.
@@ -83,11 +89,11 @@ pub struct Databases {
 pub enum StepOutcome {
     /// No batch was sent.
     Waits(WaitReason),
-    /// A transaction for a new batch was signed.
+    /// Transactions for new batches were signed.
     Sent {
-        /// Entry that it appends.
-        entry: u64,
-        /// Its hash.
+        /// The newest batch.
+        batch: u64,
+        /// Hash of the transaction that appends it.
         l1_transaction: B256,
     },
 }
@@ -106,9 +112,9 @@ impl BatchPoster {
     ) -> anyhow::Result<Self> {
         let Databases { journal, outbox } = databases;
         let config = genesis.config.clone();
-        let parent = Parent { number: 0, timestamp: genesis.timestamp, origin: None };
-        let calls = CallCache::default();
-        let store = BatchStore::new(Arc::clone(&outbox), calls.clone(), faults.clone());
+        let parent = Parent { number: 0, time_ms: genesis.timestamp_ms(), origin: None };
+        let items = ItemCache::default();
+        let store = BatchStore::new(Arc::clone(&outbox), items.clone(), faults.clone());
         let account = AccountClient::new(&client, key);
         let tx_manager = TxManager::open(account, store, sending(&posting)).await?;
         Ok(Self {
@@ -127,7 +133,8 @@ impl BatchPoster {
             rules: PostingRules::new(posting.clone()),
             faults,
             metrics: BatcherMetrics::new(),
-            calls,
+            items,
+            drafts: VecDeque::new(),
             packed_permille: 1_000,
             deposit_time: None,
             stalled: None,
@@ -158,10 +165,10 @@ impl BatchPoster {
             self.metrics.reorgs.increment(1);
             self.tx_manager.rewind(reorg.block);
         }
-        let in_sync = self.follower.advance(&self.view, &self.calls).await?;
+        let in_sync = self.follower.advance(&self.view, &self.items).await?;
         self.record_inclusions().await?;
         let outcome = match self.observe(now, in_sync).await? {
-            Some((inputs, recorded)) => self.act(&inputs, recorded).await?,
+            Some((inputs, plan)) => self.act(inputs, plan).await?,
             // L1 does not show the first entry yet.
             None => StepOutcome::Waits(WaitReason::Inclusion),
         };
@@ -170,23 +177,15 @@ impl BatchPoster {
         Ok(outcome)
     }
 
-    /// Follows up the recorded batch, or posts the next one. `recorded` names the recorded batch if
-    /// the next entry can still hold it.
-    async fn act(
-        &mut self,
-        inputs: &BatcherView,
-        recorded: Option<BatchPurpose>,
-    ) -> anyhow::Result<StepOutcome> {
+    /// Follows up what is in flight, and sends recorded and new batches, as many as may be in
+    /// flight.
+    async fn act(&mut self, mut inputs: BatcherView, plan: Plan) -> anyhow::Result<StepOutcome> {
+        let wanted = self.wanted(&plan);
         if self.tx_manager.is_maintenance_due() {
-            if let Some(recorded) = &recorded {
-                self.tx_manager.hasten(recorded, inputs.backlog.deadline());
+            for purpose in &wanted {
+                self.tx_manager.hasten(purpose, inputs.backlog.deadline());
             }
-            let wanted = recorded.into_iter().collect::<BTreeSet<_>>();
             self.tx_manager.maintain(&wanted).await.map_err(of_tx_manager)?;
-        }
-        if let Some(wait) = self.in_flight(recorded.as_ref()) {
-            self.observe_kinds(inputs);
-            return Ok(StepOutcome::Waits(wait));
         }
         let conditions = (self.tx_manager.observation().hash, self.backlog.head());
         if let Some((before, wait)) = self.stalled
@@ -195,76 +194,72 @@ impl BatchPoster {
             return Ok(StepOutcome::Waits(wait));
         }
         self.stalled = None;
-        if let Err(wait) = self.rules.check(inputs) {
-            self.observe_kinds(inputs);
-            return Ok(StepOutcome::Waits(wait));
-        }
-        let outcome = self.post(inputs).await?;
+        let outcome = self.send_all(&mut inputs, plan, wanted).await?;
         if let StepOutcome::Waits(wait) = outcome {
-            self.stalled = Some((conditions, wait));
+            self.observe_kinds(&inputs);
+            if wait.is_trouble() {
+                self.stalled = Some((conditions, wait));
+            }
         }
         Ok(outcome)
     }
 
-    /// Why the recorded batch is not on L1 yet, while its transaction is in flight and first in
-    /// line. Otherwise another batch is posted: in its place if L1 would refuse it by now.
-    fn in_flight(&self, recorded: Option<&BatchPurpose>) -> Option<WaitReason> {
-        let recorded = recorded?;
-        let first = self.tx_manager.nonces().first_open();
-        let is_first = first.is_none_or(|(_, sent)| sent.purpose.as_ref() == Some(recorded));
-        if !is_first || !self.tx_manager.is_busy(recorded) || self.tx_manager.is_refused(recorded) {
-            return None;
+    /// What in flight appends batches of the plan.
+    fn wanted(&self, plan: &Plan) -> BTreeSet<BatchPurpose> {
+        let mut wanted = BTreeSet::new();
+        for first in 0..plan.batches.len() {
+            for last in first..plan.batches.len().min(first + BATCHES_OF_CALL_MAX) {
+                let purpose = BatchPurpose::of(&plan.batches[first..=last]);
+                wanted.extend(purpose.filter(|purpose| self.tx_manager.is_busy(purpose)));
+            }
         }
-        Some(self.tx_manager.unpaid(recorded).map_or(WaitReason::InFlight, WaitReason::from))
+        wanted
     }
 
-    /// Collects what the decision depends on, with the purpose of the next entry's recorded batch.
+    /// Collects what the decision depends on, with the batches that L1 does not hold yet.
     async fn observe(
         &mut self,
         now: u64,
         is_journal_in_sync: bool,
-    ) -> anyhow::Result<Option<(BatcherView, Option<BatchPurpose>)>> {
-        let (Some(head), Some(tip)) = (self.view.head(), self.view.entries().last().copied())
-        else {
-            return Ok(None);
-        };
+    ) -> anyhow::Result<Option<(BatcherView, Plan)>> {
+        let Some(head) = self.view.head() else { return Ok(None) };
+        let Some(plan) = self.plan(is_journal_in_sync).await? else { return Ok(None) };
+        self.items.retain(&plan.batches.iter().map(|batch| batch.data_hash).collect());
         self.tx_manager.observe(&head, head.number).await?;
         self.note_transactions();
         let l1 = *self.tx_manager.observation();
         self.metrics.balance.set(f64::from(l1.balance) / ETHER);
         self.metrics.base_fee.set(gwei(l1.prices.base_fee));
         self.metrics.blob_base_fee.set(gwei(l1.prices.blob_base_fee));
-        let first = self.follower.head().number + 1;
-        self.backlog.refresh(&self.journal, &self.config, first).await?;
-
-        let next = tip.entry.index + 1;
-        let batch = self.outbox.batch(next).await?.filter(|batch| !batch.data.is_empty());
-        let recorded = match &batch {
-            Some(batch) => {
-                let is_valid = is_journal_in_sync
-                    && batch.previous_acc == tip.acc
-                    && batch.first_block == first
-                    && self.view.deposit_acc(batch.deposit_count) == Some(batch.deposit_acc)
-                    && self.journal.block_hash(batch.last_block).await? == Some(batch.last_hash);
-                is_valid.then(|| BatchPurpose::of(batch))
-            }
-            None => None,
-        };
-        let inputs = BatcherView {
+        self.drop_stale_drafts(&plan.end).await?;
+        let end = self.drafts.back().map_or(&plan.end, |draft| &draft.end).clone();
+        let mut inputs = BatcherView {
             l1_block: head.number,
             l1_time: head.time,
             now,
             prices: l1.prices,
             is_journal_in_sync,
-            backlog: self.backlog_view(next, tip.entry.deposit_count, batch.as_ref()).await?,
+            backlog: BacklogView::default(),
         };
+        self.look_behind(&mut inputs, &end).await?;
         let oldest = (inputs.backlog.blocks > 0).then_some(inputs.backlog.oldest);
         let age = oldest.map_or(0, |oldest| now.max(head.time).saturating_sub(oldest));
         self.metrics.backlog_age.set(age as f64);
         let first_open = self.tx_manager.nonces().first_open();
         let sent = first_open.map_or(head.number, |(_, sent)| sent.l1_block);
         self.metrics.in_flight.set(head.number.saturating_sub(sent) as f64);
-        Ok(Some((inputs, recorded)))
+        Ok(Some((inputs, plan)))
+    }
+
+    /// Reads the blocks behind `end`, which the next batch holds.
+    pub(crate) async fn look_behind(
+        &mut self,
+        inputs: &mut BatcherView,
+        end: &ChainEnd,
+    ) -> anyhow::Result<()> {
+        self.backlog.refresh(&self.journal, &self.config, end.parent.number + 1).await?;
+        inputs.backlog = self.backlog_view(end).await?;
+        Ok(())
     }
 
     /// Turns the tx manager's events into metrics, and counts transactions that reverted.
@@ -288,44 +283,44 @@ impl BatchPoster {
         }
     }
 
-    async fn backlog_view(
-        &mut self,
-        next: u64,
-        consumed: u64,
-        batch: Option<&OutboxBatch>,
-    ) -> anyhow::Result<BacklogView> {
+    async fn backlog_view(&mut self, end: &ChainEnd) -> anyhow::Result<BacklogView> {
         let config = &self.config;
         let records = self.backlog.records();
         let waiting = self.backlog.head().saturating_sub(self.follower.head().number);
         self.metrics.backlog_blocks.set(waiting as f64);
-        let Some(first) = records.first() else { return Ok(BacklogView::default()) };
-        // A batch has one origin.
-        let group = records.iter().take_while(|record| record.origin.entry == first.origin.entry);
-        let (mut blocks, mut bytes, mut deposits) = (0u64, 0u64, 0u64);
-        for record in group {
-            blocks += 1;
-            bytes += size(record) as u64;
-            deposits += record.deposits.len() as u64;
-        }
-        self.metrics.backlog_bytes.set(bytes as f64);
-        let is_full = blocks >= config.entry_blocks_max
-            || bytes >= config.entry_inflated_bytes_max
-            || deposits >= config.entry_deposits_max
-            || bytes.saturating_mul(self.packed_permille) / 1_000 >= self.target_bytes();
-        let holds_deposits = records.iter().any(|record| !record.deposits.is_empty())
-            || batch.is_some_and(|batch| batch.deposit_count > consumed);
-        let view = BacklogView {
-            blocks,
-            oldest: first.timestamp,
-            is_full,
-            origin_lag: next.saturating_sub(first.origin.entry),
-            origin_lag_max: config.origin_lag_max,
-            deposit_time: None,
+        // Deposits that are on their way to L1 count as much as those of the backlog.
+        let consumed = self.view.entries().last().map_or(0, |tip| tip.entry.deposit_count);
+        let holds_deposits = end.entry.deposit_count > consumed
+            || records.iter().any(|record| !record.deposits.is_empty());
+        let mut view = BacklogView {
             force_window: config.force_window,
+            origin_age_max: config.origin_age_max,
+            ..BacklogView::default()
         };
-        let deposit_time =
-            if holds_deposits { self.time_of_deposit(consumed).await? } else { None };
-        Ok(BacklogView { deposit_time, ..view })
+        if let Some(first) = records.first() {
+            // A batch has one origin.
+            let origin = first.origin.entry;
+            let group = records.iter().take_while(|record| record.origin.entry == origin);
+            let (mut blocks, mut bytes, mut deposits) = (0u64, 0u64, 0u64);
+            for record in group {
+                blocks += 1;
+                bytes += size(record) as u64;
+                deposits += record.deposits.len() as u64;
+            }
+            self.metrics.backlog_bytes.set(bytes as f64);
+            view.blocks = blocks;
+            view.oldest = first.time_ms / 1_000;
+            view.origin_time = first.origin.l1_time;
+            view.is_closed = usize::try_from(blocks)? < records.len();
+            view.is_full = blocks >= config.entry_blocks_max
+                || bytes >= config.entry_inflated_bytes_max
+                || deposits >= config.entry_deposits_max
+                || bytes.saturating_mul(self.packed_permille) / 1_000 >= self.target_bytes();
+        }
+        if holds_deposits {
+            view.deposit_time = self.time_of_deposit(consumed).await?;
+        }
+        Ok(view)
     }
 
     /// Bytes of a batch that is large enough to be posted.

@@ -1,79 +1,229 @@
-//! Packs a batch, checks it, records it, and hands it to the tx manager.
+//! Packs batches, checks them, records them, and hands them to the tx manager.
+//!
+//! ```text
+//! backlog ─► pack ─► preview ─► draft: blobs are committed to ─► outbox ─► tx manager
+//!            (this thread)      (KZG's threads, one ahead)
+//! ```
 //!
 //! # Durability
 //!
 //! A batch is recorded in the outbox before a transaction for it is signed. Derivation runs over a
 //! batch before it is recorded: a batch that derivation would drop is never posted.
 
+use std::collections::{BTreeSet, VecDeque};
+
+use alloy::rpc::types::state::{AccountOverride, StateOverride};
 use alloy_primitives::B256;
 use tracing::{error, info, warn};
-use turnpike_l1::{Append, AppendCall};
-use turnpike_protocol::{DataKind, Effort, Entry, blob_data_bytes};
+use turnpike_l1::{Append, AppendCall, AppendItem};
+use turnpike_protocol::{BatchContent, DataKind, Effort, Parent, blob_data_bytes, blobs_for};
 use turnpike_storage::OutboxBatch;
-use turnpike_tx_manager::{Deferral, SendOutcome, SignedTx, TxCandidate, TxType};
+use turnpike_tx_manager::{Deferral, GasPlan, SendOutcome, SignedTx, TxCandidate, TxType};
 
 use crate::{
     BatchPoster, CrashPoint, DataMode, PackError, PackedBatch, StepOutcome, WaitReason,
-    backlog::size, decide::BatcherView, fees::DataSize, follow::matching, outbox::BatchPurpose,
-    pack, poster::of_tx_manager,
+    backlog::size,
+    decide::BatcherView,
+    fees::{DataSize, append_gas},
+    follow::matching,
+    items::make_item,
+    outbox::BatchPurpose,
+    pack,
+    plan::{BATCHES_OF_CALL_MAX, ChainEnd, Draft, Plan},
+    poster::of_tx_manager,
 };
 
 /// Most transactions in a batch that is compressed thoroughly. Larger batches are compressed fast.
 const THOROUGH_TRANSACTIONS_MAX: usize = 2_000;
 
+/// Most bytes of batches in the calldata of one transaction. L1's pools take 128 KiB.
+const CALLDATA_BYTES_MAX: usize = 120_000;
+
+/// Most batches whose blobs are committed to at once: one is sent while the next is prepared.
+const DRAFTS_MAX: usize = 2;
+
+/// Storage slot of the inbox's `content`.
+const CONTENT_SLOT: B256 = B256::with_last_byte(2);
+
+/// Recorded batches that follow one another and fit one transaction.
+type Group = Vec<(OutboxBatch, AppendItem)>;
+
 impl BatchPoster {
-    /// Packs a batch, records it, and has a transaction for it sent.
-    pub(crate) async fn post(&mut self, inputs: &BatcherView) -> anyhow::Result<StepOutcome> {
-        // A transaction in flight has lost its place in the inbox: the new one takes its nonce.
-        let replaced = self.tx_manager.nonces().first_open();
-        let (nonce, kind) = replaced.map(|(nonce, sent)| (nonce, kind_of(&sent.tx))).unzip();
-        let (batch, call) = match self.prepare(inputs, kind).await? {
-            Ok(prepared) => prepared,
-            Err(wait) => return Ok(StepOutcome::Waits(wait)),
+    /// Sends recorded batches without a transaction, then new ones that are due.
+    pub(crate) async fn send_all(
+        &mut self,
+        inputs: &mut BatcherView,
+        plan: Plan,
+        mut wanted: BTreeSet<BatchPurpose>,
+    ) -> anyhow::Result<StepOutcome> {
+        let Plan { batches, mut end } = plan;
+        let is_unsent =
+            |batch: &OutboxBatch| !wanted.iter().any(|purpose| purpose.holds(batch.number));
+        let mut unsent = batches.into_iter().filter(is_unsent).collect::<VecDeque<_>>();
+        let mut sent = None;
+        let wait = loop {
+            if wanted.len() >= self.posting.in_flight_max {
+                break WaitReason::InFlight;
+            }
+            if !inputs.is_journal_in_sync {
+                break WaitReason::Journal;
+            }
+            let mut group = self.load_group(&mut unsent).await?;
+            if group.is_empty() {
+                let wait = self.draft_due(inputs, &end).await?;
+                group = self.finish_drafts(&mut end).await?;
+                if group.is_empty() {
+                    break wait;
+                }
+            }
+            let (purpose, outcome) = self.send(inputs, &group, &wanted).await?;
+            match outcome {
+                SendOutcome::Sent(l1_transaction) => {
+                    self.faults.pass(CrashPoint::Broadcast)?;
+                    wanted.insert(purpose);
+                    sent = Some(StepOutcome::Sent { batch: purpose.last, l1_transaction });
+                }
+                SendOutcome::Rejected(_) => break WaitReason::Rejected,
+                SendOutcome::Deferred(deferral) => break deferral.into(),
+            }
         };
-        self.faults.pass(CrashPoint::Packed)?;
-        self.outbox.record_batch(&batch).await?;
+        Ok(sent.unwrap_or_else(|| StepOutcome::Waits(self.reason(wait, &wanted))))
+    }
+
+    /// The first of these recorded batches that fit one transaction.
+    async fn load_group(&self, unsent: &mut VecDeque<OutboxBatch>) -> anyhow::Result<Group> {
+        let mut group = Vec::new();
+        while let Some(batch) = unsent.front()
+            && self.fits(&group, batch)
+            && let Some(whole) = self.outbox.batch(batch.number).await?
+        {
+            let item = self.items.item(&whole).await?;
+            group.push((whole, item));
+            unsent.pop_front();
+        }
+        Ok(group)
+    }
+
+    /// Why nothing is sent, if the rules say `wait`.
+    fn reason(&self, wait: WaitReason, wanted: &BTreeSet<BatchPurpose>) -> WaitReason {
+        let mut unpaid = wanted.iter().filter_map(|purpose| self.tx_manager.unpaid(purpose));
+        match (unpaid.next(), wait) {
+            (Some(deferral), _) => deferral.into(),
+            (None, WaitReason::Nothing) if !wanted.is_empty() => WaitReason::InFlight,
+            (None, wait) => wait,
+        }
+    }
+
+    /// Whether a batch fits the transaction of these ones.
+    fn fits(&self, group: &[(OutboxBatch, AppendItem)], batch: &OutboxBatch) -> bool {
+        let Some((first, _)) = group.first() else { return true };
+        let bytes = |batch: &OutboxBatch| usize::try_from(batch.data_bytes).unwrap_or(usize::MAX);
+        let all = || group.iter().map(|(batch, _)| batch).chain([batch]);
+        let is_within = match batch.kind {
+            DataKind::Blobs => {
+                all().map(|batch| blobs_for(bytes(batch)) as u64).sum::<u64>()
+                    <= self.config.entry_blobs_max
+            }
+            DataKind::None | DataKind::Calldata => {
+                all().map(bytes).sum::<usize>() <= CALLDATA_BYTES_MAX
+            }
+        };
+        first.kind == batch.kind && group.len() < BATCHES_OF_CALL_MAX && is_within
+    }
+
+    /// Has a transaction sent for recorded batches that follow one another.
+    async fn send(
+        &mut self,
+        inputs: &BatcherView,
+        group: &Group,
+        wanted: &BTreeSet<BatchPurpose>,
+    ) -> anyhow::Result<(BatchPurpose, SendOutcome)> {
+        let (batches, items): (Vec<_>, Vec<_>) = group.iter().cloned().unzip();
+        let purpose = BatchPurpose::of(&batches).expect("invariant: a group has a batch");
+        let content_before = batches[0].content_before;
+        let call = AppendCall::new(content_before, &items);
+        let inbox = self.view.client().deployment().inbox;
+        let slot = [(CONTENT_SLOT, content_before)].into_iter().collect();
+        let account = AccountOverride { state_diff: Some(slot), ..AccountOverride::default() };
+        let overrides = StateOverride::from_iter([(inbox, account)]);
+        let gas =
+            GasPlan { limit: append_gas(items.len(), call.input()), overrides: Some(overrides) };
         let candidate = TxCandidate {
-            purpose: BatchPurpose::of(&batch),
-            call: call.to(self.view.client().deployment().inbox),
+            purpose,
+            call: call.to(inbox),
             sidecar: call.sidecar,
             deadline: inputs.backlog.deadline(),
+            gas,
         };
-        let outcome = match nonce {
+        let outcome = match self.tx_manager.nonces().first_unneeded(wanted) {
             Some(nonce) => self.tx_manager.replace(nonce, candidate).await,
             None => self.tx_manager.send(candidate).await,
         };
-        let l1_transaction = match outcome.map_err(of_tx_manager)? {
-            SendOutcome::Sent(hash) => hash,
-            SendOutcome::Rejected(_) => return Ok(StepOutcome::Waits(WaitReason::Rejected)),
-            SendOutcome::Deferred(deferral) => return Ok(StepOutcome::Waits(deferral.into())),
-        };
-        self.faults.pass(CrashPoint::Broadcast)?;
-        info!(
-            entry = batch.entry,
-            first_block = batch.first_block,
-            last_block = batch.last_block,
-            bytes = batch.data_bytes,
-            kind = ?batch.kind,
-            %l1_transaction,
-            "batch posted"
-        );
-        Ok(StepOutcome::Sent { entry: batch.entry, l1_transaction })
+        let outcome = outcome.map_err(of_tx_manager)?;
+        if let SendOutcome::Sent(l1_transaction) = outcome {
+            for batch in &batches {
+                info!(
+                    batch = batch.number,
+                    first_block = batch.first_block,
+                    last_block = batch.last_block,
+                    bytes = batch.data_bytes,
+                    kind = ?batch.kind,
+                    %l1_transaction,
+                    "batch posted"
+                );
+            }
+        }
+        Ok((purpose, outcome))
+    }
+
+    /// Packs batches that are due, and has their commitments computed. Returns why there are not
+    /// more.
+    async fn draft_due(
+        &mut self,
+        inputs: &mut BatcherView,
+        planned: &ChainEnd,
+    ) -> anyhow::Result<WaitReason> {
+        while self.drafts.len() < DRAFTS_MAX {
+            let is_behind_another = inputs.backlog.is_closed && !self.drafts.is_empty();
+            if let Err(wait) = self.rules.check(inputs)
+                && !(is_behind_another && wait == WaitReason::Filling)
+            {
+                return Ok(wait);
+            }
+            let end = self.end(planned);
+            match self.draft(inputs, &end).await? {
+                Ok(draft) => self.drafts.push_back(draft),
+                Err(wait) => return Ok(wait),
+            }
+            let end = self.end(planned);
+            self.look_behind(inputs, &end).await?;
+        }
+        Ok(WaitReason::InFlight)
+    }
+
+    /// What the next batch builds on.
+    pub(crate) fn end(&self, planned: &ChainEnd) -> ChainEnd {
+        self.drafts.back().map_or(planned, |draft| &draft.end).clone()
     }
 
     /// A batch of the journal's next blocks, checked by deriving it as every verifier will.
-    async fn prepare(
+    async fn draft(
         &mut self,
         inputs: &BatcherView,
-        kind: Option<DataKind>,
-    ) -> anyhow::Result<Result<(OutboxBatch, AppendCall), WaitReason>> {
+        end: &ChainEnd,
+    ) -> anyhow::Result<Result<Draft, WaitReason>> {
         let latest = inputs.l1_time.saturating_add(self.config.time_drift_max);
+        let is_early = |time_ms: u64| time_ms / 1_000 <= latest;
         let records = self.backlog.records();
-        let count = records.iter().take_while(|record| record.timestamp <= latest).count();
+        let count = records.iter().take_while(|record| is_early(record.time_ms)).count();
         if count == 0 {
             return Ok(Err(WaitReason::Clock));
         }
-        let (packed, kind) = match self.pack(inputs, count, kind) {
+        let first_open = self.tx_manager.nonces().first_open();
+        // All in flight are of one type.
+        let kind = first_open.map(|(_, sent)| kind_of(&sent.tx));
+        let kind = kind.or_else(|| self.drafts.back().map(|draft| draft.batch.kind));
+        let (packed, kind) = match self.pack(inputs, end, count, kind) {
             Ok(Some(packed)) => packed,
             Ok(None) => return Ok(Err(WaitReason::Rejected)),
             // A reorg dropped a forced entry, and the sequencer has not noticed yet.
@@ -82,33 +232,24 @@ impl BatchPoster {
             }
             Err(error) => return Err(error),
         };
-        let Some(previous) = self.view.entries().last().copied() else {
-            return Ok(Err(WaitReason::Inclusion));
-        };
-        let deposit_count = previous.entry.deposit_count + packed.deposits;
-        let Some(deposit_acc) = self.view.deposit_acc(deposit_count) else {
+        let deposit_count = end.entry.deposit_count + packed.deposits;
+        let deposit_acc = self.view.deposit_acc(deposit_count);
+        let origin_acc = self.view.acc(packed.origin);
+        let Some((deposit_acc, origin_acc)) = deposit_acc.zip(origin_acc) else {
             return Ok(Err(WaitReason::Journal));
         };
-        let append = Append {
-            previous_acc: previous.acc,
-            deposit_count,
-            deposit_acc,
-            origin: packed.origin,
-            kind,
-            data: packed.data.clone(),
-        };
-        let call = self.calls.append(&append).await?;
-        let entry = Entry {
-            index: previous.entry.index + 1,
+        let origin = packed.origin;
+        let data = packed.data.clone();
+        let append = Append { deposit_count, deposit_acc, origin, origin_acc, kind, data };
+        let content = BatchContent {
             data_kind: kind,
-            data_hash: call.data_hash,
+            data_hash: B256::ZERO,
             deposit_count,
             deposit_acc,
-            l1_time: inputs.l1_time,
-            origin: packed.origin,
-            ..previous.entry
+            origin,
+            origin_acc,
         };
-        let Some(last_hash) = self.preview(entry, &call).await? else {
+        let Some(last_hash) = self.check(end, &content, &packed).await? else {
             return Ok(Err(WaitReason::Rejected));
         };
         let held = usize::try_from(packed.last_block - packed.first_block + 1)?;
@@ -117,23 +258,94 @@ impl BatchPoster {
         let transactions = records.iter().map(|record| record.transactions.len() as u64).sum();
         self.packed_permille = (packed.data.len() as u64 * 1_000 / raw as u64).clamp(1, 1_000);
         let batch = OutboxBatch {
-            entry: entry.index,
-            previous_acc: previous.acc,
+            number: end.number + 1,
+            content_before: B256::ZERO,
+            content: B256::ZERO,
             first_block: packed.first_block,
             last_block: packed.last_block,
+            last_time_ms: packed.last_time_ms,
             last_hash,
             transactions,
-            origin: packed.origin,
+            origin,
+            origin_acc,
             deposit_count,
             deposit_acc,
             kind,
-            data_hash: call.data_hash,
+            data_hash: B256::ZERO,
             data_bytes: packed.data.len() as u64,
             data: packed.data,
             confirmed: false,
             inclusion: None,
         };
-        Ok(Ok((batch, call)))
+        let entry = end.next_entry(&content, inputs.l1_time);
+        let parent = Parent {
+            number: batch.last_block,
+            time_ms: batch.last_time_ms,
+            origin: Some(entry.origin),
+        };
+        let end = end.after(B256::ZERO, entry, parent);
+        let item = tokio::spawn(make_item(append));
+        Ok(Ok(Draft { batch, end, item }))
+    }
+
+    /// L2 hash of the last block of a batch, if every verifier derives the journal's blocks from it.
+    async fn check(
+        &self,
+        end: &ChainEnd,
+        content: &BatchContent,
+        packed: &PackedBatch,
+    ) -> anyhow::Result<Option<B256>> {
+        let first_block = packed.first_block;
+        let Some(derived) = self.preview(end, content, &packed.data)? else { return Ok(None) };
+        if let Some(fault) = derived.fault {
+            error!(first_block, %fault, "cannot post blocks: derivation would drop them");
+            return Ok(None);
+        }
+        let hash = matching(&self.journal, &derived.blocks).await?;
+        if hash.is_none() {
+            warn!(first_block, "the journal was rewound while a batch was packed");
+        }
+        Ok(hash)
+    }
+
+    /// Takes the first drafts that fit one transaction, once their commitments are computed, and
+    /// records them. `end` moves behind them.
+    async fn finish_drafts(&mut self, end: &mut ChainEnd) -> anyhow::Result<Group> {
+        let mut group = Vec::new();
+        while self.drafts.front().is_some_and(|draft| self.fits(&group, &draft.batch))
+            && let Some(Draft { mut batch, end: after, item }) = self.drafts.pop_front()
+        {
+            let item = item.await??;
+            self.items.keep(item.clone());
+            batch.content_before = end.content;
+            batch.data_hash = item.content.data_hash;
+            batch.content = item.content.extend(end.content);
+            self.faults.pass(CrashPoint::Packed)?;
+            self.outbox.record_batch(&batch).await?;
+            *end = ChainEnd { content: batch.content, ..after };
+            group.push((batch, item));
+        }
+        Ok(group)
+    }
+
+    /// Drops drafts that do not follow the plan, L1 and the journal any more.
+    pub(crate) async fn drop_stale_drafts(&mut self, end: &ChainEnd) -> anyhow::Result<()> {
+        let mut number = end.number;
+        let mut is_stale = self
+            .drafts
+            .front()
+            .is_some_and(|draft| draft.batch.first_block != end.parent.number + 1);
+        for Draft { batch, .. } in &self.drafts {
+            number += 1;
+            is_stale |= batch.number != number
+                || self.view.acc(batch.origin) != Some(batch.origin_acc)
+                || self.view.deposit_acc(batch.deposit_count) != Some(batch.deposit_acc)
+                || self.journal.block_hash(batch.last_block).await? != Some(batch.last_hash);
+        }
+        if is_stale {
+            self.drafts.clear();
+        }
+        Ok(())
     }
 
     /// Packs as many of the first `count` blocks as fit, for the given data kind or else the
@@ -141,6 +353,7 @@ impl BatchPoster {
     fn pack(
         &mut self,
         inputs: &BatcherView,
+        end: &ChainEnd,
         count: usize,
         kind: Option<DataKind>,
     ) -> anyhow::Result<Option<(PackedBatch, DataKind)>> {
@@ -154,7 +367,7 @@ impl BatchPoster {
             (None, DataMode::Blobs) => Some(DataKind::Blobs),
         };
         if kind == Some(DataKind::Calldata) {
-            match self.fill(count, calldata_max) {
+            match self.fill(end, count, calldata_max) {
                 Ok(packed) => return Ok(packed.map(|packed| (packed, DataKind::Calldata))),
                 // A block too large for calldata may fit blobs, but blobs only replace blobs.
                 Err(PackError::BlockTooLarge { .. }) if replaced.is_none() => {}
@@ -162,7 +375,7 @@ impl BatchPoster {
                 Err(error) => return Err(error.into()),
             }
         }
-        let packed = match self.fill(count, blob_data_bytes(blobs)) {
+        let packed = match self.fill(end, count, blob_data_bytes(blobs)) {
             Ok(Some(packed)) => packed,
             Ok(None) => return Ok(None),
             Err(error @ PackError::BlockTooLarge { .. }) => {
@@ -176,7 +389,7 @@ impl BatchPoster {
         }
         let chosen = self.choose_kind(inputs, DataSize::of(&packed.data));
         if chosen == DataKind::Calldata && packed.data.len() > calldata_max {
-            match self.fill(count, calldata_max) {
+            match self.fill(end, count, calldata_max) {
                 Ok(packed) => return Ok(packed.map(|packed| (packed, DataKind::Calldata))),
                 Err(PackError::BlockTooLarge { .. }) => return Ok(Some((packed, DataKind::Blobs))),
                 Err(error) => return Err(error.into()),
@@ -186,32 +399,22 @@ impl BatchPoster {
     }
 
     /// Packs as many of the first `count` blocks as fit.
-    fn fill(&self, count: usize, bytes_max: usize) -> Result<Option<PackedBatch>, PackError> {
+    fn fill(
+        &self,
+        end: &ChainEnd,
+        count: usize,
+        bytes_max: usize,
+    ) -> Result<Option<PackedBatch>, PackError> {
         let records = &self.backlog.records()[..count];
         let transactions: usize = records.iter().map(|record| record.transactions.len()).sum();
         let effort = match transactions {
             0..=THOROUGH_TRANSACTIONS_MAX => Effort::Thorough,
             _ => Effort::Fast,
         };
-        tokio::task::block_in_place(|| pack(&self.config, records, bytes_max, effort))
-    }
-
-    /// Derives an entry as every verifier will. L2 hash of its last block if the journal holds its
-    /// blocks.
-    async fn preview(&self, entry: Entry, call: &AppendCall) -> anyhow::Result<Option<B256>> {
-        let source = self.view.source_of(entry, call.payload.clone())?;
-        let derivation = self.follower.derivation();
-        let derived = tokio::task::block_in_place(|| derivation.preview(&source))?;
-        let first = derived.blocks.first().map_or(0, |block| block.number);
-        if let Some(fault) = derived.fault {
-            error!(first_block = first, %fault, "cannot post blocks: derivation would drop them");
-            return Ok(None);
-        }
-        let hash = matching(&self.journal, first, &derived.blocks).await?;
-        if hash.is_none() {
-            warn!(first_block = first, "the journal was rewound while a batch was packed");
-        }
-        Ok(hash)
+        let (parent_ms, first_deposit) = (end.parent.time_ms, end.entry.deposit_count);
+        tokio::task::block_in_place(|| {
+            pack(&self.config, parent_ms, first_deposit, records, bytes_max, effort)
+        })
     }
 }
 

@@ -225,9 +225,11 @@ async fn pending_batch_before_an_old_deposit_is_replaced_beyond_the_limit() {
     world.anvil.set_base_fee(100 * GWEI).await;
     world.anvil.mine_at(time + world.genesis.config.force_window / 4 * 3).await;
     world.step_once(&mut poster).await.expect("replaces");
-    let bids: Vec<u128> =
-        world.signed(&poster).await.iter().map(Transaction::max_fee_per_gas).collect();
-    assert!(bids.len() == 2 && bids[0] <= limit && bids[1] > limit, "{bids:?}");
+    let bids: Vec<_> = world.signed(&poster).await;
+    let bids: Vec<_> = bids.iter().map(|tx| (tx.nonce(), tx.max_fee_per_gas())).collect();
+    let [(first, bid), (second, higher), (third, behind)] = bids[..] else { panic!("{bids:?}") };
+    assert!((second, third) == (first, first + 1), "{bids:?}");
+    assert!(bid <= limit && higher > limit && behind > limit, "{bids:?}");
     world.anvil.mine().await;
     world.run(&mut poster).await.expect("goes on");
     world.check().await;
@@ -273,4 +275,62 @@ async fn lost_database_posts_nothing_twice() {
     let mut poster = world.poster(CrashPlan::default()).await;
     world.run(&mut poster).await.expect("goes on");
     assert_eq!(world.check().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_transactions_are_in_flight() {
+    for data in [DataMode::Calldata, DataMode::Blobs] {
+        let mut world = PostingWorld::new(data).await;
+        let mut poster = world.poster(CrashPlan::default()).await;
+        for batch in 1..=8 {
+            world.seal(1).await;
+            let outcome = world.step_once(&mut poster).await.expect("posts");
+            assert!(matches!(outcome, StepOutcome::Sent { batch: sent, .. } if sent == batch));
+        }
+        world.seal(1).await;
+        let outcome = world.step_once(&mut poster).await.expect("looks");
+        assert_eq!(outcome, StepOutcome::Waits(WaitReason::InFlight));
+        let nonces: Vec<u64> = world.signed(&poster).await.iter().map(Transaction::nonce).collect();
+        assert_eq!(nonces, (0..8).collect::<Vec<_>>());
+        world.run(&mut poster).await.expect("goes on");
+        assert_eq!(world.check().await, 9);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_in_flight_survive_a_lost_pool_and_a_restart() {
+    let mut world = PostingWorld::new(DataMode::Auto).await;
+    let mut poster = world.poster(CrashPlan::default()).await;
+    for _ in 0..5 {
+        world.seal(1).await;
+        world.step_once(&mut poster).await.expect("posts");
+    }
+    let before = world.signed(&poster).await;
+    poster.close().await;
+    drop(poster);
+    world.anvil.empty_pool().await;
+    let mut poster = world.poster(CrashPlan::default()).await;
+    world.run(&mut poster).await.expect("goes on");
+    assert_eq!(world.check().await, 5, "none is packed again");
+    let after = world.signed(&poster).await;
+    assert!(after.iter().all(|tx| before.iter().any(|sent| sent.nonce() == tx.nonce())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_entries_of_three_blobs_share_an_l1_block() {
+    let mut world = PostingWorld::new(DataMode::Blobs).await;
+    let mut poster = world.poster(CrashPlan::default()).await;
+    for _ in 0..3 {
+        world.seal_large(2 * 130_044 + 50_000).await;
+        world.step_once(&mut poster).await.expect("posts");
+    }
+    world.anvil.mine().await;
+    world.run(&mut poster).await.expect("is there");
+    assert_eq!(world.check().await, 3);
+    let view = world.view().await;
+    let blocks = view.entries()[1..].iter().map(|posted| posted.entry.l1_block_number);
+    assert_eq!(blocks.collect::<std::collections::BTreeSet<_>>().len(), 1);
+    let signed = world.signed(&poster).await;
+    let blobs = signed.iter().map(|tx| tx.blob_versioned_hashes().map_or(0, <[_]>::len));
+    assert_eq!(blobs.collect::<Vec<_>>(), [3, 3, 3]);
 }

@@ -127,6 +127,9 @@ contract DisputeTest is DisputeFixture {
         config = defaultDisputeConfig();
         config.gameIncrement = 0;
         constructorReverts(window, config);
+        config = defaultDisputeConfig();
+        config.gameBond = 0;
+        constructorReverts(window, config);
     }
 
     /// @dev Players must be able to read blobs until the end, so challenge window and longest dispute are 14

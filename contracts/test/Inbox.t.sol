@@ -2,42 +2,33 @@
 pragma solidity 0.8.37;
 
 import { Inbox } from "../src/L1/Inbox.sol";
-import { Entry, IInbox, InboxConfig } from "../src/interfaces/IInbox.sol";
+import { Entry, IInbox, InboxConfig, Item } from "../src/interfaces/IInbox.sol";
 import { IPortal } from "../src/interfaces/IPortal.sol";
 import { Relay } from "./utils/Fakes.sol";
 import { InboxFixture } from "./utils/InboxFixture.sol";
-import { Log } from "./utils/Vm.sol";
 
 contract InboxTest is InboxFixture {
-    /// @dev The entry in the only event of the last call.
-    function recorded() private returns (bytes32 acc, bytes32 prevAcc, Entry memory entry) {
-        Log[] memory logs = vm.getRecordedLogs();
-        vm.assertEq(logs.length, 1);
-        vm.assertEq(logs[0].topics[0], IInbox.EntryAppended.selector);
-        acc = logs[0].topics[2];
-        (prevAcc, entry) = abi.decode(logs[0].data, (bytes32, Entry));
-        vm.assertEq(logs[0].topics[1], bytes32(uint256(entry.index)));
-    }
-
     // --- constructor
 
     function test_constructor_recordsEntryZero() public {
         vm.recordLogs();
         inbox = new Inbox(CHAIN_CONFIG_HASH, portal, BATCHER, defaultInboxConfig());
-        (bytes32 acc, bytes32 prevAcc, Entry memory entry) = recorded();
+        Recorded memory r = recorded();
 
-        vm.assertEq(prevAcc, CHAIN_CONFIG_HASH);
-        vm.assertEq(acc, keccak256(abi.encode(CHAIN_CONFIG_HASH, entry)));
-        vm.assertEq(inbox.acc(0), acc);
+        vm.assertEq(r.prevAcc, CHAIN_CONFIG_HASH);
+        vm.assertEq(inbox.acc(0), r.acc);
         vm.assertEq(inbox.entryCount(), 1);
-        vm.assertEq(entry.index, 0);
-        vm.assertEq(uint256(entry.dataKind), 0);
-        vm.assertEq(entry.dataHash, bytes32(0));
-        vm.assertEq(entry.depositAcc, bytes32(0));
-        vm.assertEq(entry.depositCount, 0);
-        vm.assertEq(entry.l1BlockNumber, START_BLOCK);
-        vm.assertEq(entry.l1Time, START_TIME);
-        vm.assertEq(entry.origin, 0);
+        vm.assertEq(r.entry.index, 0);
+        vm.assertEq(uint256(r.entry.dataKind), 0);
+        vm.assertEq(r.entry.dataHash, bytes32(0));
+        vm.assertEq(r.entry.depositAcc, bytes32(0));
+        vm.assertEq(r.entry.depositCount, 0);
+        vm.assertEq(r.entry.l1BlockNumber, START_BLOCK);
+        vm.assertEq(r.entry.l1Time, START_TIME);
+        vm.assertEq(r.entry.origin, 0);
+        vm.assertEq(r.entry.originAcc, bytes32(0));
+        vm.assertEq(r.entry.offchainTime, 0);
+        vm.assertEq(r.content, CHAIN_CONFIG_HASH);
     }
 
     function test_constructor_storesConfiguration() public view {
@@ -46,10 +37,14 @@ contract InboxTest is InboxFixture {
         vm.assertEq(inbox.batcher(), BATCHER);
         vm.assertEq(inbox.forceWindow(), FORCE_WINDOW);
         vm.assertEq(inbox.depositsPerEntryMax(), DEPOSITS_PER_ENTRY_MAX);
-        vm.assertEq(inbox.originLagMax(), ORIGIN_LAG_MAX);
+        vm.assertEq(inbox.originAgeMax(), ORIGIN_AGE_MAX);
         vm.assertEq(inbox.entryBytesMax(), ENTRY_BYTES_MAX);
+        vm.assertEq(inbox.entryBlobsMax(), ENTRY_BLOBS_MAX);
+        vm.assertEq(inbox.entriesPerL1BlockMax(), ENTRIES_PER_L1_BLOCK_MAX);
         vm.assertEq(inbox.consumedDeposits(), 0);
         vm.assertEq(inbox.lastOrigin(), 0);
+        vm.assertEq(inbox.lastBatchTime(), START_TIME);
+        vm.assertEq(inbox.content(), CHAIN_CONFIG_HASH);
     }
 
     function test_constructor_badConfig_reverts() public {
@@ -60,10 +55,16 @@ contract InboxTest is InboxFixture {
         config.depositsPerEntryMax = 0;
         badConfigReverts(CHAIN_CONFIG_HASH, portal, BATCHER, config);
         config = defaultInboxConfig();
-        config.originLagMax = 0;
+        config.originAgeMax = 0;
         badConfigReverts(CHAIN_CONFIG_HASH, portal, BATCHER, config);
         config = defaultInboxConfig();
         config.entryBytesMax = 0;
+        badConfigReverts(CHAIN_CONFIG_HASH, portal, BATCHER, config);
+        config = defaultInboxConfig();
+        config.entryBlobsMax = 0;
+        badConfigReverts(CHAIN_CONFIG_HASH, portal, BATCHER, config);
+        config = defaultInboxConfig();
+        config.entriesPerL1BlockMax = 0;
         badConfigReverts(CHAIN_CONFIG_HASH, portal, BATCHER, config);
     }
 
@@ -74,7 +75,7 @@ contract InboxTest is InboxFixture {
         new Inbox(hash, portal_, batcher, config);
     }
 
-    // --- append
+    // --- append: what it records
 
     function test_append_recordsTheL1Block() public {
         deposit(2);
@@ -85,11 +86,11 @@ contract InboxTest is InboxFixture {
         bytes32 before = lastAcc();
         vm.recordLogs();
         append(2, 0, "batch");
-        (bytes32 acc, bytes32 prevAcc, Entry memory entry) = recorded();
+        Recorded memory r = recorded();
+        Entry memory entry = r.entry;
 
-        vm.assertEq(prevAcc, before);
-        vm.assertEq(acc, keccak256(abi.encode(before, entry)));
-        vm.assertEq(inbox.acc(1), acc);
+        vm.assertEq(r.prevAcc, before);
+        vm.assertEq(inbox.acc(1), r.acc);
         vm.assertEq(entry.index, 1);
         vm.assertEq(uint256(entry.dataKind), 1);
         vm.assertEq(entry.dataHash, keccak256(abi.encode(keccak256("batch"))));
@@ -101,19 +102,18 @@ contract InboxTest is InboxFixture {
         vm.assertEq(entry.l1BlobBaseFee, 54_321);
         vm.assertEq(entry.l1ParentHash, keccak256("parent"));
         vm.assertEq(entry.origin, 0);
+        vm.assertEq(entry.originAcc, inbox.acc(0));
+        vm.assertEq(entry.offchainTime, 0);
+        vm.assertEq(r.content, inbox.content());
         vm.assertEq(inbox.entryCount(), 2);
         vm.assertEq(inbox.consumedDeposits(), 2);
+        vm.assertEq(inbox.lastBatchTime(), START_TIME + 84);
     }
 
-    function test_append_twice_reverts() public {
-        bytes32 prevAcc = lastAcc();
-        vm.prank(BATCHER, BATCHER);
-        inbox.append(prevAcc, 0, 0, 0, "batch");
-
-        vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_WrongPrevAcc.selector, prevAcc, lastAcc()));
-        vm.prank(BATCHER, BATCHER);
-        inbox.append(prevAcc, 0, 0, 0, "batch");
-        vm.assertEq(inbox.entryCount(), 2);
+    function testFuzz_append_dataHash(bytes calldata data) public {
+        vm.recordLogs();
+        append(0, 0, data);
+        vm.assertEq(recorded().entry.dataHash, dataHashOf(data));
     }
 
     function test_append_sameBatchTwice_givesDifferentAcc() public {
@@ -123,181 +123,237 @@ contract InboxTest is InboxFixture {
         vm.assertNotEq(first, lastAcc());
     }
 
+    // --- append: caller
+
     function test_append_notBatcher_reverts() public {
-        bytes32 prevAcc = lastAcc();
+        bytes32 content = inbox.content();
+        Item[] memory items = only(itemOf(KIND_CALLDATA, 0, 0, ""));
         vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_NotBatcher.selector, USER));
         vm.prank(USER, USER);
-        inbox.append(prevAcc, 0, 0, 0, "");
+        inbox.append(content, items, new bytes[](0));
     }
 
     function test_append_notOutermost_reverts() public {
-        bytes32 prevAcc = lastAcc();
+        bytes32 content = inbox.content();
+        Item[] memory items = only(itemOf(KIND_CALLDATA, 0, 0, ""));
         vm.expectRevert(IInbox.Inbox_NotTopLevel.selector);
         vm.prank(BATCHER, USER);
-        inbox.append(prevAcc, 0, 0, 0, "");
+        inbox.append(content, items, new bytes[](0));
     }
 
     function test_append_throughContract_reverts() public {
         Relay relay = new Relay();
-        bytes memory call = abi.encodeCall(inbox.append, (lastAcc(), 0, bytes32(0), 0, ""));
+        bytes memory call = appendCall(inbox.content(), only(itemOf(KIND_CALLDATA, 0, 0, "")));
         vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_NotBatcher.selector, address(relay)));
         vm.prank(BATCHER, BATCHER);
         relay.relay(address(inbox), call);
     }
 
     function test_append_batcherWithCode_reverts() public {
-        bytes32 prevAcc = lastAcc();
         vm.etch(BATCHER, abi.encodePacked(hex"ef0100", USER));
-        vm.expectRevert(IInbox.Inbox_NotTopLevel.selector);
-        vm.prank(BATCHER, BATCHER);
-        inbox.append(prevAcc, 0, 0, 0, "");
-    }
-
-    function test_append_trailingCalldata_reverts() public {
-        bytes memory call = abi.encodeCall(inbox.append, (lastAcc(), 0, bytes32(0), 0, "batch"));
-        callReverts(IInbox.Inbox_NonCanonicalCalldata.selector, bytes.concat(call, hex"00"));
-    }
-
-    function test_append_unpaddedCalldata_reverts() public {
-        bytes memory call =
-            abi.encodePacked(inbox.append.selector, abi.encode(lastAcc(), 0, 0, 0, 5 * 32, 5), "batch");
-        callReverts(IInbox.Inbox_NonCanonicalCalldata.selector, call);
-    }
-
-    function test_append_shiftedData_reverts() public {
-        bytes memory call = abi.encodePacked(
-            inbox.append.selector, abi.encode(lastAcc(), 0, 0, 0, 6 * 32, 0), abi.encode(5, bytes32("batch"))
+        appendReverts(
+            abi.encodeWithSelector(IInbox.Inbox_NotTopLevel.selector), itemOf(KIND_CALLDATA, 0, 0, "")
         );
-        callReverts(IInbox.Inbox_NonCanonicalCalldata.selector, call);
     }
 
-    function callReverts(bytes4 selector, bytes memory call) private {
-        vm.prank(BATCHER, BATCHER);
-        (bool ok, bytes memory result) = address(inbox).call(call);
-        vm.assertEq(ok, false);
-        vm.assertEq(result, abi.encodePacked(selector));
-    }
+    // --- append: data
 
     function test_append_dataTooLong_reverts() public {
         append(0, 0, pattern(ENTRY_BYTES_MAX));
         appendReverts(
             abi.encodeWithSelector(IInbox.Inbox_DataTooLong.selector, ENTRY_BYTES_MAX + 1, ENTRY_BYTES_MAX),
-            0,
-            0,
-            pattern(ENTRY_BYTES_MAX + 1)
+            itemOf(KIND_CALLDATA, 0, 0, pattern(ENTRY_BYTES_MAX + 1))
         );
     }
+
+    function testFuzz_append_unknownKind_reverts(uint8 kind) public {
+        if (kind == KIND_CALLDATA || kind == KIND_BLOBS) return;
+        appendReverts(
+            abi.encodeWithSelector(IInbox.Inbox_UnknownKind.selector, kind), itemOf(kind, 0, 0, hex"01")
+        );
+    }
+
+    function test_append_signatures_revert() public {
+        bytes32 content = inbox.content();
+        Item[] memory items = only(itemOf(KIND_CALLDATA, 0, 0, ""));
+        bytes[] memory signatures = new bytes[](2);
+        vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_UnexpectedSignatures.selector, 2));
+        vm.prank(BATCHER, BATCHER);
+        inbox.append(content, items, signatures);
+    }
+
+    // --- append: deposits
 
     function test_append_wrongDepositAcc_reverts() public {
         deposit(2);
-        bytes32 prevAcc = lastAcc();
-        bytes32 wrong = portal.depositAcc(1);
-        bytes32 right = portal.depositAcc(2);
-        vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_WrongDepositAcc.selector, wrong, right));
-        vm.prank(BATCHER, BATCHER);
-        inbox.append(prevAcc, 2, wrong, 0, "");
-    }
-
-    function test_append_depositCountGoesBack_reverts() public {
-        deposit(2);
-        append(2, 0, "");
-        appendReverts(abi.encodeWithSelector(IInbox.Inbox_BadDepositCount.selector, 1, 2, 2), 1, 0, "");
-    }
-
-    function test_append_depositCountBeyondQueue_reverts() public {
-        deposit(2);
-        appendReverts(abi.encodeWithSelector(IInbox.Inbox_BadDepositCount.selector, 3, 0, 2), 3, 0, "");
-    }
-
-    function test_append_tooManyDeposits_reverts() public {
-        deposit(DEPOSITS_PER_ENTRY_MAX + 1);
+        Item memory item_ = itemOf(KIND_CALLDATA, 2, 0, "");
+        bytes32 right = item_.depositAcc;
+        item_.depositAcc = portal.depositAcc(1);
         appendReverts(
-            abi.encodeWithSelector(
-                IInbox.Inbox_TooManyDeposits.selector, DEPOSITS_PER_ENTRY_MAX + 1, DEPOSITS_PER_ENTRY_MAX
-            ),
-            DEPOSITS_PER_ENTRY_MAX + 1,
-            0,
-            ""
+            abi.encodeWithSelector(IInbox.Inbox_WrongDepositAcc.selector, item_.depositAcc, right), item_
         );
-        append(DEPOSITS_PER_ENTRY_MAX, 0, "");
+        // The item's own count must fit, even if the entry consumes more.
+        deposit(DEPOSITS_PER_ENTRY_MAX);
+        append(3, 0, "");
+        item_ = itemOf(KIND_CALLDATA, 2, 0, "");
+        item_.depositAcc = portal.depositAcc(3);
+        appendReverts(
+            abi.encodeWithSelector(IInbox.Inbox_WrongDepositAcc.selector, item_.depositAcc, right), item_
+        );
     }
 
-    function test_append_originGoesBack_reverts() public {
-        append(0, 0, "");
-        append(0, 1, "");
-        appendReverts(abi.encodeWithSelector(IInbox.Inbox_OriginGoesBack.selector, 0, 1), 0, 0, "");
+    function test_append_depositsNotQueued_reverts() public {
+        deposit(2);
+        appendReverts(
+            abi.encodeWithSelector(IInbox.Inbox_DepositsNotQueued.selector, 3, 2),
+            itemOf(KIND_CALLDATA, 3, 0, "")
+        );
     }
 
-    function test_append_originNotEarlier_reverts() public {
-        appendReverts(abi.encodeWithSelector(IInbox.Inbox_OriginNotEarlier.selector, 1, 1), 0, 1, "");
-        appendReverts(abi.encodeWithSelector(IInbox.Inbox_OriginNotEarlier.selector, 2, 1), 0, 2, "");
-    }
-
-    function test_append_originTooOld_reverts() public {
-        for (uint256 i; i < ORIGIN_LAG_MAX; ++i) {
-            append(0, 0, "");
+    /// @dev An item sent before a forced entry names fewer deposits than are consumed.
+    function test_append_depositCountBelowConsumed_recordsConsumed() public {
+        deposit(3);
+        append(3, 0, "");
+        for (uint64 count; count <= 3; ++count) {
+            appendRecords(count, 0, 3);
         }
-        appendReverts(
-            abi.encodeWithSelector(IInbox.Inbox_OriginTooOld.selector, 0, ORIGIN_LAG_MAX + 1, ORIGIN_LAG_MAX),
-            0,
-            0,
-            ""
-        );
-        append(0, 1, "");
     }
 
-    function test_append_overdueDepositLeftOut_reverts() public {
-        deposit(2);
-        vm.warp(START_TIME + FORCE_WINDOW - 1);
-        append(0, 0, "still in time");
-        vm.warp(START_TIME + FORCE_WINDOW);
-        appendReverts(abi.encodeWithSelector(IInbox.Inbox_OverdueDepositLeftOut.selector, 0), 0, 0, "");
-        appendReverts(abi.encodeWithSelector(IInbox.Inbox_OverdueDepositLeftOut.selector, 1), 1, 0, "");
-        append(2, 0, "");
+    function test_append_depositCountAboveTheLimit_recordsTheLimit() public {
+        deposit(2 * DEPOSITS_PER_ENTRY_MAX + 1);
+        appendRecords(DEPOSITS_PER_ENTRY_MAX, 0, DEPOSITS_PER_ENTRY_MAX);
+        appendRecords(2 * DEPOSITS_PER_ENTRY_MAX + 1, 0, 2 * DEPOSITS_PER_ENTRY_MAX);
+        appendRecords(2 * DEPOSITS_PER_ENTRY_MAX + 1, 0, 2 * DEPOSITS_PER_ENTRY_MAX + 1);
     }
 
-    function test_append_onlyOverdueDepositsNeeded() public {
+    function test_append_overdueDeposits_areTakenToo() public {
         deposit(2);
-        vm.warp(START_TIME + FORCE_WINDOW);
+        vm.warp(START_TIME + 1);
         deposit(1);
-        append(2, 0, "");
-        vm.assertEq(inbox.consumedDeposits(), 2);
+        vm.warp(START_TIME + FORCE_WINDOW - 1);
+        appendRecords(0, 0, 0);
+        vm.warp(START_TIME + FORCE_WINDOW);
+        appendRecords(0, 0, 2);
+        appendRecords(0, 0, 2);
+        vm.warp(START_TIME + FORCE_WINDOW + 1);
+        appendRecords(1, 0, 3);
     }
 
-    function test_append_fullEntryMayLeaveOverdueDeposits() public {
-        deposit(DEPOSITS_PER_ENTRY_MAX + 1);
+    function test_append_overdueDeposits_behindTheItemsOwn() public {
+        deposit(3);
         vm.warp(START_TIME + FORCE_WINDOW);
-        appendReverts(
-            abi.encodeWithSelector(IInbox.Inbox_OverdueDepositLeftOut.selector, DEPOSITS_PER_ENTRY_MAX - 1),
-            DEPOSITS_PER_ENTRY_MAX - 1,
-            0,
-            ""
-        );
-        append(DEPOSITS_PER_ENTRY_MAX, 0, "");
-        appendReverts(
-            abi.encodeWithSelector(IInbox.Inbox_OverdueDepositLeftOut.selector, DEPOSITS_PER_ENTRY_MAX),
-            DEPOSITS_PER_ENTRY_MAX,
-            0,
-            ""
-        );
+        deposit(2);
+        appendRecords(1, 0, 3);
+        appendRecords(4, 0, 4);
+    }
+
+    function test_append_overdueDeposits_upToTheLimit() public {
+        deposit(2 * DEPOSITS_PER_ENTRY_MAX + 1);
+        vm.warp(START_TIME + FORCE_WINDOW);
+        appendRecords(1, 0, DEPOSITS_PER_ENTRY_MAX);
+        appendRecords(0, 0, 2 * DEPOSITS_PER_ENTRY_MAX);
+        appendRecords(0, 0, 2 * DEPOSITS_PER_ENTRY_MAX + 1);
+    }
+
+    /// @dev For every count that an item may name, the entry consumes what the rules say.
+    function testFuzz_append_depositCount(uint8 early, uint8 late, uint8 before, uint8 named) public {
+        uint256 overdue = bound(early, 0, 11);
+        uint256 queued = overdue + bound(late, 0, 5);
+        deposit(overdue);
+        vm.warp(START_TIME + 1);
+        deposit(queued - overdue);
+        uint256 consumed = bound(before, 0, min(queued, DEPOSITS_PER_ENTRY_MAX));
+        append(uint64(consumed), 0, "");
+        vm.warp(START_TIME + FORCE_WINDOW);
+
+        uint256 count = bound(named, 0, queued);
+        uint256 limit = consumed + DEPOSITS_PER_ENTRY_MAX;
+        uint256 expected = max(max(count, consumed), overdue);
+        appendRecords(uint64(count), 0, uint64(min(expected, limit)));
+    }
+
+    function min(uint256 a, uint256 b) private pure returns (uint256) {
+        return a < b ? a : b;
+    }
+
+    function max(uint256 a, uint256 b) private pure returns (uint256) {
+        return a > b ? a : b;
     }
 
     function test_append_endlessForceWindow_neverOverdue() public {
         InboxConfig memory config = defaultInboxConfig();
         config.forceWindow = type(uint64).max;
+        config.depositsPerEntryMax = type(uint64).max;
         inbox = new Inbox(CHAIN_CONFIG_HASH, portal, BATCHER, config);
-        deposit(1);
-        append(0, 0, "");
+        deposit(2);
+        append(1, 0, "");
+        appendRecords(0, 0, 1);
         vm.expectRevert(IInbox.Inbox_NothingOverdue.selector);
         inbox.forceInclude();
     }
 
-    function testFuzz_append_dataHash(bytes calldata data) public {
+    /// @dev Appends and checks the deposits that the entry consumes; the content has the item's own.
+    function appendRecords(uint64 depositCount, uint64 origin, uint64 recordedCount) private {
+        Item memory item_ = itemOf(KIND_CALLDATA, depositCount, origin, "batch");
+        bytes32 content = extended(inbox.content(), item_, dataHashOf("batch"));
         vm.recordLogs();
-        append(0, 0, data);
-        (,, Entry memory entry) = recorded();
-        bytes memory hashes = data.length == 0 ? bytes("") : abi.encode(keccak256(data));
-        vm.assertEq(entry.dataHash, keccak256(hashes));
+        append(only(item_));
+        Recorded memory r = recorded();
+        vm.assertEq(r.entry.depositCount, recordedCount);
+        vm.assertEq(r.entry.depositAcc, portal.depositAcc(recordedCount));
+        vm.assertEq(inbox.consumedDeposits(), recordedCount);
+        vm.assertEq(r.content, content);
+    }
+
+    // --- append: origin
+
+    function test_append_unknownOrigin_reverts() public {
+        Item memory item_ = itemOf(KIND_CALLDATA, 0, 1, "");
+        appendReverts(
+            abi.encodeWithSelector(IInbox.Inbox_WrongOriginAcc.selector, 1, bytes32(0), bytes32(0)), item_
+        );
+        item_.originAcc = lastAcc();
+        appendReverts(
+            abi.encodeWithSelector(IInbox.Inbox_WrongOriginAcc.selector, 1, lastAcc(), bytes32(0)), item_
+        );
+        item_.origin = type(uint64).max;
+        appendReverts(
+            abi.encodeWithSelector(
+                IInbox.Inbox_WrongOriginAcc.selector, type(uint64).max, lastAcc(), bytes32(0)
+            ),
+            item_
+        );
+    }
+
+    function test_append_wrongOriginAcc_reverts() public {
+        appendEmpty();
+        Item memory item_ = itemOf(KIND_CALLDATA, 0, 0, "");
+        (bytes32 right, bytes32 wrong) = (item_.originAcc, lastAcc());
+        item_.originAcc = wrong;
+        appendReverts(abi.encodeWithSelector(IInbox.Inbox_WrongOriginAcc.selector, 0, wrong, right), item_);
+        item_.originAcc = 0;
+        appendReverts(
+            abi.encodeWithSelector(IInbox.Inbox_WrongOriginAcc.selector, 0, bytes32(0), right), item_
+        );
+    }
+
+    /// @dev An entry records the later one of the item's origin and the last entry's.
+    function test_append_originBeforeTheLast_recordsTheLast() public {
+        appendEmpty();
+        appendEmpty();
+        vm.assertEq(inbox.lastOrigin(), 1);
+        for (uint64 origin; origin < 4; ++origin) {
+            Item memory item_ = itemOf(KIND_CALLDATA, 0, origin, "batch");
+            bytes32 content = extended(inbox.content(), item_, dataHashOf("batch"));
+            uint64 expected = origin < 1 ? 1 : origin;
+            vm.recordLogs();
+            append(only(item_));
+            Recorded memory r = recorded();
+            vm.assertEq(r.entry.origin, expected);
+            vm.assertEq(r.entry.originAcc, inbox.acc(expected));
+            vm.assertEq(inbox.lastOrigin(), expected);
+            vm.assertEq(r.content, content);
+        }
     }
 
     // --- forceInclude
@@ -317,23 +373,66 @@ contract InboxTest is InboxFixture {
 
     function test_forceInclude_recordsAnEntryWithoutData() public {
         append(0, 0, "");
+        append(0, 1, "");
         deposit(3);
         vm.warp(START_TIME + FORCE_WINDOW);
-        bytes32 before = lastAcc();
+        (bytes32 before, bytes32 content) = (lastAcc(), inbox.content());
         vm.recordLogs();
         vm.prank(USER, USER);
         inbox.forceInclude();
-        (bytes32 acc, bytes32 prevAcc, Entry memory entry) = recorded();
+        Recorded memory r = recorded();
 
-        vm.assertEq(prevAcc, before);
-        vm.assertEq(acc, keccak256(abi.encode(before, entry)));
-        vm.assertEq(entry.index, 2);
-        vm.assertEq(uint256(entry.dataKind), 0);
-        vm.assertEq(entry.dataHash, bytes32(0));
-        vm.assertEq(entry.depositCount, 3);
-        vm.assertEq(entry.depositAcc, portal.depositAcc(3));
-        vm.assertEq(entry.origin, 1);
+        vm.assertEq(r.prevAcc, before);
+        vm.assertEq(r.entry.index, 3);
+        vm.assertEq(uint256(r.entry.dataKind), 0);
+        vm.assertEq(r.entry.dataHash, bytes32(0));
+        vm.assertEq(r.entry.depositCount, 3);
+        vm.assertEq(r.entry.depositAcc, portal.depositAcc(3));
+        vm.assertEq(r.entry.origin, 1);
+        vm.assertEq(r.entry.originAcc, inbox.acc(1));
+        vm.assertEq(r.entry.offchainTime, 0);
         vm.assertEq(inbox.lastOrigin(), 1);
+        vm.assertEq(r.content, content);
+        vm.assertEq(inbox.content(), content);
+    }
+
+    /// @dev A forced entry is no batch: the age of the last batch decides on its origin.
+    function test_forceInclude_origin_untilTheLastBatchIsTooOld() public {
+        append(0, 0, "");
+        append(0, 0, "");
+        deposit(DEPOSITS_PER_ENTRY_MAX + 1);
+        vm.warp(START_TIME + ORIGIN_AGE_MAX);
+        forcedOrigin(0);
+        vm.warp(START_TIME + ORIGIN_AGE_MAX + 1);
+        forcedOrigin(3);
+        vm.assertEq(inbox.lastBatchTime(), START_TIME);
+
+        deposit(DEPOSITS_PER_ENTRY_MAX + 1);
+        vm.warp(START_TIME + 3 * ORIGIN_AGE_MAX);
+        forcedOrigin(4);
+        // A batch makes its origin young again.
+        append(0, 0, "");
+        vm.assertEq(inbox.lastOrigin(), 4);
+        vm.assertEq(inbox.lastBatchTime(), START_TIME + 3 * ORIGIN_AGE_MAX);
+    }
+
+    /// @dev Before the first batch, the age of the deployment decides.
+    function test_forceInclude_beforeTheFirstBatch() public {
+        deposit(1);
+        vm.warp(START_TIME + ORIGIN_AGE_MAX);
+        forcedOrigin(0);
+        deposit(1);
+        vm.warp(START_TIME + ORIGIN_AGE_MAX + FORCE_WINDOW);
+        forcedOrigin(1);
+    }
+
+    function forcedOrigin(uint64 expected) private {
+        vm.recordLogs();
+        inbox.forceInclude();
+        Recorded memory r = recorded();
+        vm.assertEq(r.entry.origin, expected);
+        vm.assertEq(r.entry.originAcc, inbox.acc(expected));
+        vm.assertEq(inbox.lastOrigin(), expected);
     }
 
     /// @dev min(overdue, max): four deposits of different ages, one of them not overdue, and a limit of four.
@@ -357,17 +456,24 @@ contract InboxTest is InboxFixture {
         inbox.forceInclude();
     }
 
+    /// @dev A batch that was built before a forced entry lands behind it.
     function test_forceInclude_batcherContinues() public {
-        deposit(1);
-        vm.warp(START_TIME + FORCE_WINDOW);
-        bytes32 seen = lastAcc();
+        append(0, 0, "");
+        deposit(2);
+        bytes memory built = appendCall(inbox.content(), only(itemOf(KIND_CALLDATA, 1, 0, "built before")));
+        vm.warp(START_TIME + ORIGIN_AGE_MAX + 1);
         inbox.forceInclude();
+        vm.assertEq(inbox.lastOrigin(), 1);
 
-        bytes32 found = lastAcc();
-        vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_WrongPrevAcc.selector, seen, found));
+        vm.recordLogs();
         vm.prank(BATCHER, BATCHER);
-        inbox.append(seen, 0, 0, 0, "built before");
-        append(1, 1, "built again");
+        (bool ok,) = address(inbox).call(built);
+        vm.assertTrue(ok);
+        Recorded memory r = recorded();
+        vm.assertEq(r.entry.index, 3);
+        vm.assertEq(r.entry.origin, 1);
+        vm.assertEq(r.entry.depositCount, 2);
+        vm.assertEq(r.entry.dataHash, dataHashOf("built before"));
     }
 
     // --- views

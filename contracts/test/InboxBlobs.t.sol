@@ -1,30 +1,18 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import { Entry, IInbox } from "../src/interfaces/IInbox.sol";
+import { IInbox, Item } from "../src/interfaces/IInbox.sol";
 import { Relay } from "./utils/Fakes.sol";
 import { InboxFixture } from "./utils/InboxFixture.sol";
-import { Log } from "./utils/Vm.sol";
 
-/// @notice Entries with data in blobs, and the gas of an entry.
+/// @notice Entries with data in blobs.
 contract InboxBlobsTest is InboxFixture {
-    /// @dev Intrinsic gas: per transaction, and per byte of its input (EIP-2028).
-    uint256 private constant TRANSACTION_GAS = 21_000;
-    uint256 private constant NONZERO_BYTE_GAS = 16;
-
-    function blobs(uint256 count) private returns (bytes32[] memory hashes) {
-        hashes = new bytes32[](count);
-        for (uint256 i; i < count; ++i) {
-            hashes[i] = bytes32(uint256(1) << 248 | uint256(keccak256(abi.encode(i))) >> 8);
-        }
-        vm.blobhashes(hashes);
+    function blobItem(uint256 count) private view returns (Item memory) {
+        return itemOf(KIND_BLOBS, 0, 0, abi.encodePacked(uint8(count)));
     }
 
-    function appendBlobs(uint64 depositCount, uint64 origin) private {
-        bytes32 prevAcc = lastAcc();
-        bytes32 depositAcc = portal.depositAcc(depositCount);
-        vm.prank(BATCHER, BATCHER);
-        inbox.appendBlobs(prevAcc, depositCount, depositAcc, origin);
+    function appendBlobs(uint256 count) private {
+        append(only(blobItem(count)));
     }
 
     function test_appendBlobs_recordsTheirHashes() public {
@@ -32,111 +20,129 @@ contract InboxBlobsTest is InboxFixture {
         for (uint256 count = 1; count <= ENTRY_BLOBS_MAX; ++count) {
             bytes32[] memory hashes = blobs(count);
             bytes32 before = lastAcc();
+            Item memory item_ = itemOf(KIND_BLOBS, 1, 0, abi.encodePacked(uint8(count)));
+            bytes32 dataHash = keccak256(abi.encodePacked(hashes));
+            bytes32 content = extended(inbox.content(), item_, dataHash);
             vm.recordLogs();
-            appendBlobs(1, 0);
-            Log[] memory logs = vm.getRecordedLogs();
-            vm.assertEq(logs.length, 1);
-            (bytes32 prevAcc, Entry memory entry) = abi.decode(logs[0].data, (bytes32, Entry));
-            vm.assertEq(prevAcc, before);
-            vm.assertEq(uint256(entry.dataKind), 2);
-            vm.assertEq(entry.dataHash, keccak256(abi.encodePacked(hashes)));
-            vm.assertEq(entry.depositCount, 1);
-            vm.assertEq(entry.index, count);
-            vm.assertEq(lastAcc(), keccak256(abi.encode(before, entry)));
+            append(only(item_));
+            Recorded memory r = recorded();
+            vm.assertEq(r.prevAcc, before);
+            vm.assertEq(uint256(r.entry.dataKind), 2);
+            vm.assertEq(r.entry.dataHash, dataHash);
+            vm.assertEq(r.entry.depositCount, 1);
+            vm.assertEq(r.entry.index, count);
+            vm.assertEq(r.content, content);
+            vm.assertEq(lastAcc(), r.acc);
         }
     }
 
-    function test_appendBlobs_noBlob_reverts() public {
-        bytes32 prevAcc = lastAcc();
-        vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_BadBlobCount.selector, 0, ENTRY_BLOBS_MAX));
-        vm.prank(BATCHER, BATCHER);
-        inbox.appendBlobs(prevAcc, 0, 0, 0);
+    /// @dev Each item takes the next blobs of the transaction.
+    function test_appendBlobs_severalItems_shareTheBlobs() public {
+        bytes32[] memory hashes = blobs(9);
+        Item[] memory items = new Item[](4);
+        items[0] = blobItem(2);
+        items[1] = itemOf(KIND_CALLDATA, 0, 0, "between");
+        items[2] = blobItem(6);
+        items[3] = blobItem(1);
+        vm.recordLogs();
+        append(items);
+        Recorded[] memory r = recorded(4);
+        vm.assertEq(r[0].entry.dataHash, keccak256(abi.encodePacked(hashes[0], hashes[1])));
+        vm.assertEq(r[1].entry.dataHash, dataHashOf("between"));
+        vm.assertEq(
+            r[2].entry.dataHash,
+            keccak256(abi.encodePacked(hashes[2], hashes[3], hashes[4], hashes[5], hashes[6], hashes[7]))
+        );
+        vm.assertEq(r[3].entry.dataHash, keccak256(abi.encodePacked(hashes[8])));
     }
 
-    function test_appendBlobs_tooManyBlobs_reverts() public {
-        blobs(ENTRY_BLOBS_MAX + 1);
-        bytes32 prevAcc = lastAcc();
-        vm.expectRevert(
-            abi.encodeWithSelector(IInbox.Inbox_BadBlobCount.selector, ENTRY_BLOBS_MAX + 1, ENTRY_BLOBS_MAX)
+    function test_appendBlobs_missingBlob_reverts() public {
+        appendReverts(abi.encodeWithSelector(IInbox.Inbox_MissingBlob.selector, 0), blobItem(1));
+        blobs(3);
+        appendReverts(abi.encodeWithSelector(IInbox.Inbox_MissingBlob.selector, 3), blobItem(4));
+        Item[] memory items = new Item[](2);
+        items[0] = blobItem(2);
+        items[1] = blobItem(2);
+        appendReverts(abi.encodeWithSelector(IInbox.Inbox_MissingBlob.selector, 3), items);
+    }
+
+    function test_appendBlobs_unusedBlobs_reverts() public {
+        blobs(3);
+        appendReverts(abi.encodeWithSelector(IInbox.Inbox_UnusedBlobs.selector, 2), blobItem(2));
+        Item[] memory items = new Item[](2);
+        items[0] = blobItem(1);
+        items[1] = itemOf(KIND_CALLDATA, 0, 0, "");
+        appendReverts(abi.encodeWithSelector(IInbox.Inbox_UnusedBlobs.selector, 1), items);
+        appendReverts(
+            abi.encodeWithSelector(IInbox.Inbox_UnusedBlobs.selector, 0), itemOf(KIND_CALLDATA, 0, 0, "batch")
         );
-        vm.prank(BATCHER, BATCHER);
-        inbox.appendBlobs(prevAcc, 0, 0, 0);
+    }
+
+    function test_appendBlobs_badBlobCount_reverts() public {
+        blobs(ENTRY_BLOBS_MAX + 1);
+        badBlobCountReverts(0);
+        badBlobCountReverts(ENTRY_BLOBS_MAX + 1);
+        badBlobCountReverts(255);
+    }
+
+    function badBlobCountReverts(uint256 count) private {
+        appendReverts(
+            abi.encodeWithSelector(IInbox.Inbox_BadBlobCount.selector, count, ENTRY_BLOBS_MAX),
+            blobItem(count)
+        );
+    }
+
+    function test_appendBlobs_dataIsNotOneByte_reverts() public {
+        blobs(1);
+        appendReverts(
+            abi.encodeWithSelector(IInbox.Inbox_BadBlobData.selector, 0), itemOf(KIND_BLOBS, 0, 0, "")
+        );
+        appendReverts(
+            abi.encodeWithSelector(IInbox.Inbox_BadBlobData.selector, 2), itemOf(KIND_BLOBS, 0, 0, hex"0100")
+        );
     }
 
     function test_appendBlobs_notBatcher_reverts() public {
         blobs(1);
-        bytes32 prevAcc = lastAcc();
+        bytes32 content = inbox.content();
+        Item[] memory items = only(blobItem(1));
         vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_NotBatcher.selector, USER));
         vm.prank(USER, USER);
-        inbox.appendBlobs(prevAcc, 0, 0, 0);
+        inbox.append(content, items, new bytes[](0));
     }
 
     function test_appendBlobs_notOutermost_reverts() public {
         blobs(1);
-        bytes32 prevAcc = lastAcc();
+        bytes32 content = inbox.content();
+        Item[] memory items = only(blobItem(1));
         vm.expectRevert(IInbox.Inbox_NotTopLevel.selector);
         vm.prank(BATCHER, USER);
-        inbox.appendBlobs(prevAcc, 0, 0, 0);
+        inbox.append(content, items, new bytes[](0));
         Relay relay = new Relay();
         vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_NotBatcher.selector, address(relay)));
         vm.prank(BATCHER, BATCHER);
-        relay.relay(address(inbox), abi.encodeCall(inbox.appendBlobs, (prevAcc, 0, bytes32(0), 0)));
+        relay.relay(address(inbox), appendCall(content, items));
     }
 
     function test_appendBlobs_twice_reverts() public {
         blobs(1);
-        bytes32 prevAcc = lastAcc();
-        appendBlobs(0, 0);
-        vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_WrongPrevAcc.selector, prevAcc, lastAcc()));
+        bytes32 content = inbox.content();
+        Item[] memory items = only(blobItem(1));
+        appendBlobs(1);
+        vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_WrongContent.selector, content, inbox.content()));
         vm.prank(BATCHER, BATCHER);
-        inbox.appendBlobs(prevAcc, 0, 0, 0);
+        inbox.append(content, items, new bytes[](0));
     }
 
     function test_appendBlobs_obeysDepositsAndOrigins() public {
         blobs(1);
         deposit(1);
         vm.warp(START_TIME + FORCE_WINDOW);
-        bytes32 prevAcc = lastAcc();
-        vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_OverdueDepositLeftOut.selector, 0));
-        vm.prank(BATCHER, BATCHER);
-        inbox.appendBlobs(prevAcc, 0, 0, 0);
-        bytes32 depositAcc = portal.depositAcc(1);
-        vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_OriginNotEarlier.selector, 1, 1));
-        vm.prank(BATCHER, BATCHER);
-        inbox.appendBlobs(prevAcc, 1, depositAcc, 1);
-    }
-
-    // --- gas
-
-    /// @dev Gas of a transaction with this input, all state cold.
-    function transactionGas(bytes memory input) private returns (uint256 gas) {
-        gas = TRANSACTION_GAS;
-        for (uint256 i; i < input.length; ++i) {
-            gas += input[i] == 0 ? NONZERO_BYTE_GAS / 4 : NONZERO_BYTE_GAS;
-        }
-        vm.cool(address(inbox));
-        vm.cool(address(portal));
-        vm.prank(BATCHER, BATCHER);
-        uint256 before = gasleft();
-        (bool ok,) = address(inbox).call(input);
-        gas += before - gasleft();
-        vm.assertTrue(ok);
-    }
-
-    /// @dev One new slot (22,100), one update (5,000), and less than 60,000 for everything else, deposits included.
-    function test_gas_ofAnEntry() public {
-        uint256 most = 22_100 + 5000 + 60_000;
-        blobs(ENTRY_BLOBS_MAX);
-        appendBlobs(0, 0);
-        deposit(3);
-
-        bytes32 depositAcc = portal.depositAcc(3);
-        uint256 inBlobs = transactionGas(abi.encodeCall(inbox.appendBlobs, (lastAcc(), 3, depositAcc, 1)));
-        vm.assertGt(most, inBlobs);
-        uint256 inCalldata = transactionGas(abi.encodeCall(inbox.append, (lastAcc(), 3, depositAcc, 2, "")));
-        vm.assertGt(most, inCalldata);
-        // Exactly one new slot was written.
-        vm.assertGt(inBlobs, TRANSACTION_GAS + 22_100 + 5000);
-        vm.assertGt(TRANSACTION_GAS + 2 * 22_100 + 5000 + 20_000, inBlobs);
+        appendBlobs(1);
+        vm.assertEq(inbox.consumedDeposits(), 1);
+        Item memory item_ = itemOf(KIND_BLOBS, 0, 2, hex"01");
+        appendReverts(
+            abi.encodeWithSelector(IInbox.Inbox_WrongOriginAcc.selector, 2, bytes32(0), bytes32(0)), item_
+        );
     }
 }

@@ -15,7 +15,7 @@ contract InboxKeysTest is InboxFixture {
     }
 
     function appendAs(address sender) private returns (bool ok) {
-        bytes memory call = abi.encodeCall(inbox.append, (lastAcc(), 0, bytes32(0), 0, "batch"));
+        bytes memory call = appendCall(inbox.content(), only(itemOf(KIND_CALLDATA, 0, 0, "batch")));
         vm.prank(sender, sender);
         (ok,) = address(inbox).call(call);
     }
@@ -52,9 +52,19 @@ contract InboxKeysTest is InboxFixture {
         name(address(0));
     }
 
+    function test_constructor_keyAdminWithoutDelay_reverts() public {
+        InboxConfig memory config = defaultInboxConfig();
+        config.keyDelay = 0;
+        vm.expectRevert(IInbox.Inbox_BadConfig.selector);
+        new Inbox(CHAIN_CONFIG_HASH, portal, BATCHER, config);
+        config.keyDelay = 1;
+        new Inbox(CHAIN_CONFIG_HASH, portal, BATCHER, config);
+    }
+
     function test_nameBatcher_withoutKeyAdmin_reverts() public {
         InboxConfig memory config = defaultInboxConfig();
         config.keyAdmin = address(0);
+        config.keyDelay = 0;
         inbox = new Inbox(CHAIN_CONFIG_HASH, portal, BATCHER, config);
         vm.expectRevert(abi.encodeWithSelector(IInbox.Inbox_NotKeyAdmin.selector, KEY_ADMIN));
         name(NEXT);

@@ -185,44 +185,4 @@ contract PortalTest is Test {
         );
         deposit(0, to, min, isCreation, data);
     }
-
-    // --- metering
-
-    /// @dev A deposit uses at least a sixteenth of its L2 gas, and not much more than the larger of that and
-    ///      its own work.
-    function testFuzz_deposit_burnsGas(uint64 gasLimitSeed) public {
-        uint64 gasLimit = bound64(gasLimitSeed, 21_000, GAS_LIMIT_MAX);
-        deposit(0, TO, 21_000, false, ""); // warms the slots that every deposit writes to
-        uint256 own = gasOfDeposit(21_000);
-        uint256 spent = gasOfDeposit(gasLimit);
-        uint256 due = gasLimit / 16;
-        vm.assertGe(spent, due);
-        uint256 slack = 30_000;
-        vm.assertLe(spent, (due > own ? due : own) + slack);
-    }
-
-    function test_deposit_burnsAtMostAMillionGas() public {
-        uint256 spent = gasOfDeposit(GAS_LIMIT_MAX);
-        vm.assertGe(spent, 2 ** 20);
-        vm.assertLe(spent, 2 ** 20 + 30_000);
-    }
-
-    function test_deposit_withoutGasToBurn_reverts() public {
-        vm.prank(USER, USER);
-        (bool ok,) = address(portal).call{ gas: 2 ** 20 }(
-            abi.encodeCall(portal.depositTransaction, (TO, 0, GAS_LIMIT_MAX, false, ""))
-        );
-        vm.assertEq(ok, false);
-        vm.assertEq(portal.depositCount(), 0);
-    }
-
-    function gasOfDeposit(uint64 gasLimit) private returns (uint256) {
-        bytes memory call = abi.encodeCall(portal.depositTransaction, (TO, 0, gasLimit, false, ""));
-        vm.prank(USER, USER);
-        uint256 gasBefore = gasleft();
-        (bool ok,) = address(portal).call(call);
-        uint256 spent = gasBefore - gasleft();
-        vm.assertTrue(ok);
-        return spent;
-    }
 }

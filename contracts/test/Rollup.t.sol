@@ -48,6 +48,10 @@ contract RollupTest is RollupFixture {
         config.entriesPerOutputMax = 0;
         vm.expectRevert(IRollup.Rollup_BadConfig.selector);
         newRollup(config);
+        config = defaultRollupConfig();
+        config.proposerBond = 0;
+        vm.expectRevert(IRollup.Rollup_BadConfig.selector);
+        newRollup(config);
     }
 
     // --- propose

@@ -44,8 +44,8 @@ pub fn execute_next_block<S: StateCommit>(
     input: &BlockInput,
     state: &mut S,
 ) -> Result<BlockOutcome, ExecutionError<S::Error>> {
-    let (timestamp, origin) = (input.timestamp, &input.origin);
-    let context = BlockContext::next(config, parent, parent_hash, timestamp, origin);
+    let (time_ms, origin) = (input.time_ms, &input.origin);
+    let context = BlockContext::next(config, parent, parent_hash, time_ms, origin);
     let spec = ChainSpec::turnpike(config);
     let (executed, roots) = execute_block(&spec, &context, block_transactions(input), state)?;
     Ok(executed.seal(roots))

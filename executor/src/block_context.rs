@@ -4,7 +4,8 @@ use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::B256;
 use turnpike_protocol::{
-    ChainConfig, Header, L1Fee, Origin, mix_hash, next_base_fee, predeploys::SEQUENCER_FEE_VAULT,
+    ChainConfig, Header, L1Fee, Origin, extra_data, mix_hash, next_base_fee,
+    predeploys::SEQUENCER_FEE_VAULT,
 };
 
 use crate::BlockHashes;
@@ -26,11 +27,11 @@ impl BlockContext {
         config: &ChainConfig,
         parent: &Header,
         parent_hash: B256,
-        timestamp: u64,
+        time_ms: u64,
         origin: &Origin,
     ) -> Self {
         let base_fee = next_base_fee(config, parent);
-        Self::with_base_fee(config, parent.number + 1, parent_hash, base_fee, timestamp, origin)
+        Self::with_base_fee(config, parent.number + 1, parent_hash, base_fee, time_ms, origin)
     }
 
     /// The block with this number and base fee, on the parent with this hash.
@@ -39,7 +40,7 @@ impl BlockContext {
         number: u64,
         parent_hash: B256,
         base_fee: u64,
-        timestamp: u64,
+        time_ms: u64,
         origin: &Origin,
     ) -> Self {
         let header = Header {
@@ -48,7 +49,8 @@ impl BlockContext {
             beneficiary: SEQUENCER_FEE_VAULT,
             number,
             gas_limit: config.block_gas_limit,
-            timestamp,
+            timestamp: time_ms / 1_000,
+            extra_data: extra_data(time_ms),
             mix_hash: mix_hash(origin, number),
             base_fee_per_gas: Some(base_fee),
             withdrawals_root: Some(EMPTY_ROOT_HASH),

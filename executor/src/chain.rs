@@ -8,7 +8,9 @@ use std::{
 };
 
 use alloy_primitives::{Address, B256, U256, keccak256};
-use turnpike_protocol::{BlockInput, ChainConfig, Genesis, Header, Origin, Parent, next_base_fee};
+use turnpike_protocol::{
+    BlockInput, ChainConfig, Genesis, Header, Origin, Parent, next_base_fee, time_ms,
+};
 use turnpike_state::{
     Account, AccountDiff, AccountProof, FlatState, HistoricalView, History, HistoryLimits,
     MergedDiff, NodeState, StateDiff,
@@ -84,7 +86,7 @@ impl Chain {
     pub fn from_genesis_with(genesis: &Genesis, limits: HistoryLimits) -> Self {
         let (state, roots) = NodeState::from_genesis(&genesis_diff(genesis));
         let header = genesis.header(roots.state_root);
-        let parent = Parent { number: 0, timestamp: genesis.timestamp, origin: None };
+        let parent = Parent { number: 0, time_ms: genesis.timestamp_ms(), origin: None };
         let output = output_of(&header, roots);
         Self::at(genesis.config.clone(), state, ChainHead { header, parent, output }, limits)
     }
@@ -99,7 +101,7 @@ impl Chain {
         origin: Option<u64>,
     ) -> Option<Self> {
         let roots = state.roots();
-        let parent = Parent { number: header.number, timestamp: header.timestamp, origin };
+        let parent = Parent { number: header.number, time_ms: time_ms(&header), origin };
         let output = output_of(&header, roots);
         (roots.state_root == header.state_root)
             .then(|| Self::at(config, state, ChainHead { header, parent, output }, RECENT_STATES))
@@ -220,10 +222,10 @@ impl Chain {
     /// closed.
     pub fn open_block(
         &self,
-        timestamp: u64,
+        time_ms: u64,
         origin: &Origin,
     ) -> Result<EngineBlock<'_, &FlatState>, ExecutionError<Infallible>> {
-        self.tip.open(&self.config, &self.engine, self.state.flat(), timestamp, origin)
+        self.tip.open(&self.config, &self.engine, self.state.flat(), time_ms, origin)
     }
 
     /// The inputs of the next block, without a borrow of the chain.
@@ -245,7 +247,7 @@ impl Chain {
     pub fn close(&mut self, mut executed: Executed, origin: &Origin) -> ClosedBlock {
         let gas_used = executed.gas_used();
         let header = Header { gas_used, ..executed.header.clone() };
-        let (number, timestamp) = (header.number, header.timestamp);
+        let (number, time_ms) = (header.number, time_ms(&header));
         assert_eq!(number, self.tip.parent.number + 1, "invariant: blocks follow one another");
         let diff = Arc::new(mem::take(executed.diff()));
         executed.overlays.clear();
@@ -259,7 +261,7 @@ impl Chain {
         self.history.push_ahead(number, undo);
         self.asked = Mutex::default();
         let (promise, hash) = DeferredHash::promised();
-        let parent = Parent { number, timestamp, origin: Some(origin.entry) };
+        let parent = Parent { number, time_ms, origin: Some(origin.entry) };
         let next_base_fee = next_base_fee(&self.config, &header);
         self.tip = Tip { parent, next_base_fee, hash: hash.clone() };
         self.closed.push_back(PendingHead { parent, hash });
@@ -318,7 +320,7 @@ impl Chain {
 
     /// Executes the next block without changing the state.
     pub fn run(&self, input: &BlockInput) -> Result<Executed, ExecutionError<Infallible>> {
-        let mut block = self.open_block(input.timestamp, &input.origin)?;
+        let mut block = self.open_block(input.time_ms, &input.origin)?;
         block.execute_slice(block_transactions(input).collect())?;
         Ok(block.finish()?.0)
     }

@@ -23,12 +23,7 @@ impl ChainHead {
     }
 
     /// Context of the block after it.
-    pub fn next_block(
-        &self,
-        config: &ChainConfig,
-        timestamp: u64,
-        origin: &Origin,
-    ) -> BlockContext {
-        BlockContext::next(config, &self.header, self.hash(), timestamp, origin)
+    pub fn next_block(&self, config: &ChainConfig, time_ms: u64, origin: &Origin) -> BlockContext {
+        BlockContext::next(config, &self.header, self.hash(), time_ms, origin)
     }
 }

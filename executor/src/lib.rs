@@ -23,7 +23,7 @@
 //! let origin = Origin { l1_time: 1_800_000_000, ..Origin::default() };
 //! let input = BlockInput {
 //!     number: 1,
-//!     timestamp: origin.l1_time + 1,
+//!     time_ms: 1_000 * (origin.l1_time + 1),
 //!     origin,
 //!     deposits: Vec::new(),
 //!     transactions: Vec::new(),

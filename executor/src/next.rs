@@ -33,13 +33,12 @@ impl Tip {
     }
 
     /// Context of the next block.
-    fn next_block(&self, config: &ChainConfig, timestamp: u64, origin: &Origin) -> BlockContext {
+    fn next_block(&self, config: &ChainConfig, time_ms: u64, origin: &Origin) -> BlockContext {
         let (number, base_fee) = (self.parent.number + 1, self.next_base_fee);
         let known = self.hash.get();
         // If the hash is deferred, the header receives it at the end of the block.
         let hash = known.unwrap_or_default();
-        let context =
-            BlockContext::with_base_fee(config, number, hash, base_fee, timestamp, origin);
+        let context = BlockContext::with_base_fee(config, number, hash, base_fee, time_ms, origin);
         match known {
             Some(_) => context,
             None => BlockContext { hashes: BlockHashes::Deferred(self.hash.clone()), ..context },
@@ -52,10 +51,10 @@ impl Tip {
         config: &ChainConfig,
         engine: &'a Engine,
         flat: &'a FlatState,
-        timestamp: u64,
+        time_ms: u64,
         origin: &Origin,
     ) -> Result<EngineBlock<'a, &'a FlatState>, ExecutionError<Infallible>> {
-        let context = self.next_block(config, timestamp, origin);
+        let context = self.next_block(config, time_ms, origin);
         engine.open(&ChainSpec::turnpike(config), &context, flat)
     }
 }
@@ -91,9 +90,9 @@ impl NextBlock {
     /// known.
     pub fn open(
         &self,
-        timestamp: u64,
+        time_ms: u64,
         origin: &Origin,
     ) -> Result<EngineBlock<'_, &FlatState>, ExecutionError<Infallible>> {
-        self.tip.open(&self.config, &self.engine, &self.flat, timestamp, origin)
+        self.tip.open(&self.config, &self.engine, &self.flat, time_ms, origin)
     }
 }

@@ -77,8 +77,8 @@ fn input(chain: &Chain, transactions: Vec<SignedTx>) -> BlockInput {
         l1_hash: B256::repeat_byte(0x11),
     };
     let number = chain.head().header.number + 1;
-    let timestamp = origin.l1_time + number;
-    BlockInput { number, timestamp, origin, deposits: Vec::new(), transactions }
+    let time_ms = 1_000 * (origin.l1_time + number);
+    BlockInput { number, time_ms, origin, deposits: Vec::new(), transactions }
 }
 
 /// A chain with the contract, and a block that calls every precompile with valid and invalid

@@ -66,8 +66,8 @@ fn block() -> BlockInput {
         sign(4, reader, range(LARGE_FROM + LARGE - 1)),
     ];
     let origin = Origin { l1_time: 1_800_000_000, ..Origin::default() };
-    let timestamp = origin.l1_time + 1;
-    BlockInput { number: 1, timestamp, origin, deposits: Vec::new(), transactions }
+    let time_ms = 1_000 * (origin.l1_time + 1);
+    BlockInput { number: 1, time_ms, origin, deposits: Vec::new(), transactions }
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn advance(chain: &mut Chain, counter: Address) {
     let origin = Origin { l1_time: 1_800_000_000, ..Origin::default() };
     let input = BlockInput {
         number,
-        timestamp: origin.l1_time + number,
+        time_ms: 1_000 * (origin.l1_time + number),
         origin,
         deposits: vec![deposit(number, to, FUNDS, &input)],
         transactions: Vec::new(),

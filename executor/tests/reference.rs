@@ -76,7 +76,7 @@ fn deposit(from: Address, to: TxKind, mint: u128, value: u128, gas_limit: u64) -
 fn input(chain: &Chain, deposits: Vec<TxEnvelope>, transactions: Vec<SignedTx>) -> BlockInput {
     BlockInput {
         number: chain.head().header.number + 1,
-        timestamp: origin().l1_time + chain.head().header.number,
+        time_ms: 1_000 * (origin().l1_time + chain.head().header.number),
         origin: origin(),
         deposits,
         transactions,
@@ -149,7 +149,7 @@ fn header_follows_the_chain_rules() {
     assert_eq!(header.beneficiary, SEQUENCER_FEE_VAULT);
     assert_eq!(header.gas_limit, chain.config().block_gas_limit);
     assert_eq!(header.mix_hash, turnpike_protocol::mix_hash(&origin(), 1));
-    assert!(header.extra_data.is_empty());
+    assert_eq!(header.extra_data[..], hex!("02 0000000000000000 0000000000000000 0000"));
     assert_eq!(header.parent_beacon_block_root, Some(B256::ZERO));
     assert_eq!(chain.state().roots().state_root, header.state_root);
     // EIP-2935 is the only system call.

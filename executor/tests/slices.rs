@@ -75,7 +75,7 @@ fn block(genesis: &Genesis) -> BlockInput {
     let origin = Origin { l1_time: genesis.timestamp, ..Origin::default() };
     BlockInput {
         number: 1,
-        timestamp: genesis.timestamp,
+        time_ms: genesis.timestamp_ms(),
         origin,
         deposits: [deploys].into_iter().chain(others).collect(),
         transactions: (1..80).map(transfer).collect(),
@@ -104,7 +104,7 @@ fn transactions_taken_between_slices_equal_the_block() {
             let mut chain = Chain::from_genesis(&genesis);
             let grain = Grain::FINEST;
             chain.set_engine(Engine::new(EngineConfig { mode, workers, grain }));
-            let mut block = chain.open_block(input.timestamp, &input.origin).expect("opens");
+            let mut block = chain.open_block(input.time_ms, &input.origin).expect("opens");
             let (mut taken, mut skipped) = (Vec::new(), Vec::new());
             assert!(block.take_executed().executed.is_empty());
             for (at, slice) in transactions.chunks(size).enumerate() {

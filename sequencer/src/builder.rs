@@ -4,7 +4,9 @@ use std::convert::Infallible;
 
 use alloy_consensus::Transaction as _;
 use turnpike_executor::ExecutionError;
-use turnpike_protocol::{ChainConfig, DepositError, Origin, QueuedDeposit, blob_data_bytes};
+use turnpike_protocol::{
+    ChainConfig, DepositError, Origin, QueuedDeposit, blob_data_bytes, block_time,
+};
 
 use crate::{Pool, PooledTx};
 
@@ -24,7 +26,7 @@ const TRANSACTION_OVERHEAD_BYTES: usize = 4;
 /// The inputs of a block besides the pool's transactions.
 #[derive(Clone, Debug)]
 pub(crate) struct BlockPlan {
-    pub(crate) timestamp: u64,
+    pub(crate) time_ms: u64,
     pub(crate) origin: Origin,
     pub(crate) deposits: Vec<QueuedDeposit>,
 }
@@ -58,9 +60,29 @@ pub(crate) const fn bytes_in_block(raw: &[u8]) -> usize {
     raw.len() + TRANSACTION_OVERHEAD_BYTES
 }
 
-/// The block's timestamp: the clock, within the bounds of derivation.
-pub(crate) fn timestamp(now: u64, parent: u64, origin: &Origin, l1_time: u64, drift: u64) -> u64 {
-    now.min(l1_time.saturating_add(drift)).max(parent).max(origin.l1_time)
+/// The block's time in milliseconds: the clock, within the bounds of derivation. An entry's L1 time
+/// is at least `l1_time`, that of the newest L1 block, in seconds.
+pub(crate) fn time_ms(
+    config: &ChainConfig,
+    now_ms: u64,
+    parent_ms: u64,
+    origin: &Origin,
+    l1_time: u64,
+) -> u64 {
+    let step_ms = now_ms.saturating_sub(parent_ms);
+    block_time(config, parent_ms, origin, l1_time, Some(step_ms))
+}
+
+/// The deposits of a block, from the queue.
+pub(crate) fn deposits_of_block(
+    config: &ChainConfig,
+    queue: &[QueuedDeposit],
+) -> Result<Vec<QueuedDeposit>, DepositError> {
+    let entry_max = usize::try_from(config.entry_deposits_max).unwrap_or(usize::MAX);
+    let queue = &queue[..queue.len().min(entry_max)];
+    let gas_limits =
+        queue.iter().map(|queued| queued.deposit.gas_limit()).collect::<Result<Vec<_>, _>>()?;
+    Ok(queue[..turnpike_protocol::deposits_of_block(config, gas_limits)].to_vec())
 }
 
 /// Room that is left in a block.
@@ -116,13 +138,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timestamp_follows_clock_within_derivation_bounds() {
+    fn time_follows_clock_within_derivation_bounds() {
+        let config = Genesis::dev().config;
         let origin = Origin { l1_time: 100, ..Origin::default() };
-        assert_eq!(timestamp(130, 110, &origin, 120, 600), 130);
+        let time = |now_ms, parent_ms| time_ms(&config, now_ms, parent_ms, &origin, 120);
+        assert_eq!(time(130_007, 110_000), 130_007);
         // Never before the parent or the origin, never more than the drift ahead of L1.
-        assert_eq!(timestamp(105, 110, &origin, 120, 600), 110);
-        assert_eq!(timestamp(90, 80, &origin, 120, 600), 100);
-        assert_eq!(timestamp(9_000, 110, &origin, 120, 600), 720);
+        assert_eq!(time(105_000, 110_001), 110_001);
+        assert_eq!(time(90_000, 80_000), 100_000);
+        assert_eq!(time(9_000_000, 110_000), 720_000);
     }
 
     #[test]

@@ -112,9 +112,9 @@ mod tests {
         let newest = async || handles.chain.newest(&*handles.chain.read().await).header.number;
         for number in 1..=2 {
             let origin = Origin { entry: 1, l1_time: genesis.timestamp, ..Origin::default() };
-            let timestamp = genesis.timestamp + number;
+            let time_ms = genesis.timestamp_ms() + 1_000 * number;
             let (deposits, transactions) = (Vec::new(), Vec::new());
-            let input = BlockInput { number, timestamp, origin, deposits, transactions };
+            let input = BlockInput { number, time_ms, origin, deposits, transactions };
             handles.chain.write().await.execute(&input).expect("an empty block is valid");
             assert_eq!(newest().await, 0);
         }

@@ -1,20 +1,26 @@
-//! Blocks derived from L1: executed as a whole and durable before anything is published.
+//! Blocks derived from L1, and blocks that run again on top of them: executed as a whole and durable
+//! before anything is published.
 
-use alloy_primitives::Bytes;
+use alloy_primitives::{B256, Bytes, keccak256};
 use turnpike_executor::{BlockOutcome, Chain};
-use turnpike_protocol::predeploys::MESSAGE_PASSER;
+use turnpike_protocol::{SignedTx, predeploys::MESSAGE_PASSER};
 use turnpike_state::AccountProof;
 use turnpike_storage::{
     BlockOpening, BlockPart, BlockTimes, JournalEntry, JournalTx, SealedBlock, SealedEntry,
     SliceEntry, StoredTimes,
 };
 
-use crate::{replay::outcomes, sealed::sealed_block, tracker::DerivedBlock};
+use crate::{
+    backlog::Backlog, builder::bytes_in_block, replay::outcomes, sealed::sealed_block,
+    tracker::DerivedBlock,
+};
 
 /// A derived block after its execution.
 pub(crate) struct ExecutedDerivedBlock {
     opening: BlockOpening,
     transactions: Vec<JournalTx>,
+    /// When each transaction was received, in Unix milliseconds. Empty if that is unknown.
+    received_ms: Vec<u64>,
     pub(crate) outcome: BlockOutcome,
     passer_proof: AccountProof,
 }
@@ -29,7 +35,11 @@ impl ExecutedDerivedBlock {
         let number = outcome.header.number;
         let (hash, state_root) = (outcome.hash(), outcome.header.state_root);
         [
-            JournalEntry::Slice(SliceEntry { part: Some(part), ..SliceEntry::default() }),
+            JournalEntry::Slice(SliceEntry {
+                part: Some(part),
+                received_ms: self.received_ms.clone(),
+                ..SliceEntry::default()
+            }),
             JournalEntry::Sealed(SealedEntry { number, hash, state_root }),
         ]
     }
@@ -37,10 +47,26 @@ impl ExecutedDerivedBlock {
     /// The block's index record. `row` is the first of its journal rows, written at `at_ms`.
     pub(crate) fn sealed(&self, row: u64, at_ms: u64) -> SealedBlock {
         let mut parts = BlockTimes::default();
-        parts.push(at_ms, self.part().outcomes.len(), &[]);
+        parts.push(at_ms, self.part().outcomes.len(), &self.received_ms);
         let times = StoredTimes { sealed_ms: Some(at_ms), parts };
         let proof = self.passer_proof.clone();
         sealed_block(&self.outcome, self.opening.origin, row..row + 1, proof, times)
+    }
+
+    /// Sets when the transactions were received. A block that skips some has no such times, because
+    /// its receipts are at other positions than its transactions.
+    pub(crate) fn set_received(&mut self, received_ms: impl Fn(&B256) -> u64) {
+        if self.outcome.skipped.is_empty() {
+            let hashes = self.transactions.iter().map(|tx| keccak256(&tx.raw));
+            self.received_ms = hashes.map(|hash| received_ms(&hash)).collect();
+        }
+    }
+
+    /// Adds the block to the backlog.
+    pub(crate) fn push_to(&self, backlog: &mut Backlog) {
+        let bytes = self.transactions.iter().map(|tx| bytes_in_block(&tx.raw)).sum();
+        let BlockOpening { origin, deposits, .. } = &self.opening;
+        backlog.push(self.outcome.header.number, origin.entry, bytes, deposits.len());
     }
 
     fn part(&self) -> BlockPart {
@@ -57,7 +83,7 @@ impl ExecutedDerivedBlock {
 /// Executes derived blocks.
 pub(crate) fn execute_derived(
     chain: &mut Chain,
-    blocks: Vec<DerivedBlock>,
+    blocks: Vec<DerivedBlock<SignedTx>>,
 ) -> anyhow::Result<Vec<ExecutedDerivedBlock>> {
     let run = |DerivedBlock { input, queued }| {
         let outcome = chain.execute(&input)?;
@@ -66,10 +92,11 @@ pub(crate) fn execute_derived(
             // Execution skips a transaction with a bad signature, so its sender does not matter.
             sender: tx.signer().unwrap_or_default(),
         });
-        let (timestamp, origin) = (input.timestamp, input.origin);
+        let (time_ms, origin) = (input.time_ms, input.origin);
         Ok(ExecutedDerivedBlock {
-            opening: BlockOpening { timestamp, origin, deposits: queued },
+            opening: BlockOpening { time_ms, origin, deposits: queued },
             transactions: transactions.collect(),
+            received_ms: Vec::new(),
             passer_proof: chain.state().proof(&MESSAGE_PASSER, &[]),
             outcome,
         })

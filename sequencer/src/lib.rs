@@ -49,7 +49,6 @@ mod sealer;
 mod server_tasks;
 mod service;
 mod settlement;
-mod signers;
 mod submission;
 mod submission_handle;
 mod submission_route;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use turnpike_executor::ExecutedTx;
 
-use crate::{submission::Submission, unindexed::UnindexedTxs};
+use crate::{builder::BlockPlan, submission::Submission, unindexed::UnindexedTxs};
 
 /// An input of the producer.
 #[derive(Debug)]
@@ -34,10 +34,18 @@ pub(crate) enum ProducerCommand {
 /// dropped.
 #[derive(Debug)]
 pub(crate) struct HaltedProducer {
-    /// Transactions executed in the open block, which is void now.
-    pub(crate) open: Option<Vec<Arc<ExecutedTx>>>,
+    /// The open block, which is void now, if the journal holds a part of it.
+    pub(crate) open: Option<VoidBlock>,
     /// Accepted and refused transactions that the index does not hold yet.
     pub(crate) unindexed: UnindexedTxs,
     /// Resumes the producer.
     pub(crate) resume: oneshot::Sender<()>,
+}
+
+/// An open block that was dropped.
+#[derive(Debug)]
+pub(crate) struct VoidBlock {
+    pub(crate) plan: BlockPlan,
+    /// Its user transactions, in order.
+    pub(crate) users: Vec<Arc<ExecutedTx>>,
 }

@@ -6,13 +6,13 @@ use rayon::{
     slice::ParallelSlice as _,
 };
 use turnpike_executor::{BlockOutcome, Chain};
-use turnpike_protocol::{BlockInput, SignedTx, decode_transaction};
+use turnpike_protocol::{BlockInput, SignedTx, TxEnvelope, decode_transaction};
+use turnpike_signers::{signers, with_hash};
 use turnpike_storage::{JournalBlock, JournalTx, SealedEntry};
 
 use crate::{
     Divergence,
     hashes::{hash_all, receipt_hashes},
-    signers::{signed, signers, with_hash},
 };
 
 /// Transactions of a block whose signers are recovered together.
@@ -45,7 +45,7 @@ pub fn run_block(
         chain.config(),
         chain.head().parent,
         opening.origin,
-        opening.timestamp,
+        opening.time_ms,
         &opening.deposits,
         Vec::new(),
     )
@@ -98,27 +98,29 @@ fn recover_together(
     senders: Senders,
 ) -> Vec<Result<SignedTx, Divergence>> {
     let is_known = |sender: Address| senders == Senders::Known && sender != Address::ZERO;
-    let decode = |((at, JournalTx { raw, sender }), hash): ((usize, &JournalTx), B256)| {
-        let index = first + at;
-        let tx = decode_transaction(raw).map_err(|error| {
-            let reason = error.to_string();
+    let decode = |(at, hash): (usize, B256)| {
+        let tx = decode_transaction(&transactions[at].raw).map_err(|error| {
+            let (index, reason) = (first + at, error.to_string());
             Divergence::Transaction { block, index, hash, reason }
         })?;
-        Ok((index, hash, with_hash(tx, hash), *sender))
+        Ok((at, hash, with_hash(tx, hash)))
     };
     let hashes = hash_all(&transactions.iter().map(|tx| &tx.raw).collect::<Vec<_>>());
-    let decoded: Vec<Result<_, Divergence>> =
-        transactions.iter().enumerate().zip(hashes).map(decode).collect();
-    let unknown = decoded.iter().flatten().filter(|(.., sender)| !is_known(*sender));
-    let mut signers = signers(unknown.map(|(_, _, tx, _)| tx));
-    let mut check = |(index, hash, tx, expected)| {
-        if is_known(expected) {
-            return Ok(SignedTx::new_unchecked(tx, expected));
+    let decoded: Vec<Result<_, Divergence>> = hashes.into_iter().enumerate().map(decode).collect();
+    let all = decoded.iter().flatten();
+    let unknown = all.filter(|(at, ..)| !is_known(transactions[*at].sender));
+    let mut signers = signers(unknown.map(|(.., tx)| tx));
+    let mut check = |(at, hash, tx): (usize, B256, TxEnvelope)| {
+        let JournalTx { raw, sender: expected } = &transactions[at];
+        if is_known(*expected) {
+            return Ok(SignedTx::new_unchecked(tx, *expected));
         }
-        let tx = signed(tx, signers.next().expect("invariant: one for each transaction"));
+        let signer = signers.next().expect("invariant: one for each transaction");
+        let tx = SignedTx::with_recovered(tx, signer, raw);
         // Derived blocks may hold transactions with bad signatures. Execution skips them.
-        let found = tx.signer().unwrap_or(Address::ZERO);
+        let (expected, found) = (*expected, tx.signer().unwrap_or(Address::ZERO));
         if found != expected {
+            let index = first + at;
             return Err(Divergence::Sender { block, index, hash, expected, found });
         }
         Ok(tx)
@@ -195,7 +197,8 @@ mod tests {
 
     fn block() -> JournalBlock {
         let origin = Origin { l1_time: 1_800_000_000, ..Origin::default() };
-        let opening = BlockOpening { timestamp: origin.l1_time, origin, deposits: Vec::new() };
+        let opening =
+            BlockOpening { time_ms: 1_000 * origin.l1_time, origin, deposits: Vec::new() };
         let mut block = JournalBlock {
             number: 1,
             opening,

@@ -1,9 +1,10 @@
-//! The tracker follows L1 and compares every inbox entry with the journal by deriving it.
+//! The tracker follows L1 and compares every inbox entry with the journal, by the bytes of the
+//! blocks that it derives.
 //!
 //! # Job
 //!
-//! It reads L1, derives each new entry and reports events to the driver, one at a time. It reads on
-//! once the driver has handled the event before.
+//! It reads L1, derives each new entry once, without recovering signers, and reports events to the
+//! driver, one at a time. It reads on once the driver has handled the event before.
 //!
 //! # State
 //!
@@ -31,8 +32,9 @@ use turnpike_l1::{
     Disputes, EntrySource, L1Error, L1Head, L1View, PostedEntry, ProposedOutput, Reorg,
 };
 use turnpike_protocol::{
-    BatchFault, BlockInput, DEPOSITOR_ACCOUNT, Derived, Entry, QueuedDeposit, TxEnvelope,
+    BatchFault, BlockInput, DEPOSITOR_ACCOUNT, Derived, Entry, QueuedDeposit, SignedTx, TxEnvelope,
 };
+use turnpike_signers::recover_blocks;
 use turnpike_storage::Database;
 
 /// An event from L1. The tracker sends the next one once the driver has handled this one.
@@ -63,17 +65,25 @@ pub struct DerivedEntry {
     pub first_block: u64,
     /// Last block that the entry holds.
     pub last_block: u64,
-    /// Its blocks from the first one on that differs from the journal.
+    /// Its blocks from the first one on that differs from the journal. Signers are not recovered.
     pub unknown: Vec<DerivedBlock>,
 }
 
 /// A block as derived from L1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DerivedBlock {
+pub struct DerivedBlock<T = TxEnvelope> {
     /// What the block executes.
-    pub input: BlockInput,
+    pub input: BlockInput<T>,
     /// Deposits that it takes from the queue.
     pub queued: Vec<QueuedDeposit>,
+}
+
+/// Recovers the signers of blocks that are executed.
+pub(crate) fn recover_signers(blocks: Vec<DerivedBlock>) -> Vec<DerivedBlock<SignedTx>> {
+    let (inputs, queued): (Vec<_>, Vec<_>) =
+        blocks.into_iter().map(|DerivedBlock { input, queued }| (input, queued)).unzip();
+    let recovered = recover_blocks(inputs).into_iter().zip(queued);
+    recovered.map(|(input, queued)| DerivedBlock { input, queued }).collect()
 }
 
 /// What is new on L1 besides entries.
@@ -194,7 +204,6 @@ impl Tracker {
         let index = data.entry.index;
         let at = usize::try_from(index).unwrap_or(usize::MAX);
         let posted = *self.view.entries().get(at).expect("invariant: its source was given");
-        let first_block = self.derivation.head().number + 1;
         let derivation = &self.derivation;
         let derived = block_in_place(|| derivation.preview(source))?;
         if let Some(fault) = &derived.fault {
@@ -202,19 +211,20 @@ impl Tracker {
         }
         let transactions = derived.blocks.iter().map(|block| block.transactions.len() as u64).sum();
         let fault = derived.fault.clone();
-        let last_block = first_block + derived.blocks.len() as u64 - 1;
-        let blocks = with_deposits(derived, data.deposits);
+        let derived_entry =
+            turnpike_derivation::DerivedEntry::new(&posted, &derived.blocks, fault.clone());
+        let blocks = with_deposits(derived);
         let known = known_blocks(&self.database, &blocks).await?;
         let entry = DerivedEntry {
             posted,
             fault,
             bytes: data.data.len() as u64,
             transactions,
-            first_block,
-            last_block,
+            first_block: derived_entry.first_block,
+            last_block: derived_entry.last.number,
             unknown: blocks.into_iter().skip(known).collect(),
         };
-        self.derivation.derive(&posted, source)?;
+        self.derivation.resume(derived_entry)?;
         Ok(entry)
     }
 }
@@ -227,12 +237,9 @@ pub async fn known_blocks(database: &Database, blocks: &[DerivedBlock]) -> anyho
     Ok(pairs.take_while(|(record, block)| record.is_block(&block.input)).count())
 }
 
-/// Assigns to each block the deposits that it takes from the queue, with the batch's hints.
-fn with_deposits(derived: Derived, deposits: &[turnpike_protocol::Deposit]) -> Vec<DerivedBlock> {
-    let mut hints = derived.deposit_hints.into_iter();
-    let mut queue = deposits
-        .iter()
-        .map(|deposit| QueuedDeposit { deposit: deposit.clone(), hint: hints.next() });
+/// Assigns to each block the deposits that it takes from the queue.
+fn with_deposits(derived: Derived) -> Vec<DerivedBlock> {
+    let mut queue = derived.queued.into_iter();
     let blocks = derived.blocks.into_iter().map(|input| {
         let count = input.deposits.iter().filter(|deposit| is_queued(deposit)).count();
         DerivedBlock { queued: queue.by_ref().take(count).collect(), input }

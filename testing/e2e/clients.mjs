@@ -107,3 +107,16 @@ export async function sealTo(dev, wallet, count) {
     await until(async () => (await head()) > number, "the next block");
   }
 }
+
+/**
+ * Arguments of the inbox's `append` for one batch in calldata, on top of what L1 holds and with the newest entry as its origin.
+ */
+export async function appendArguments(l1, inbox, portal, data) {
+  const read = (functionName, args = []) => l1.readContract({ address: inbox, abi: abiOf("Inbox"), functionName, args });
+  const [content, count, depositCount] = [await read("content"), await read("entryCount"), await read("consumedDeposits")];
+  const origin = count - 1n;
+  const originAcc = await read("acc", [origin]);
+  const deposits = { address: portal, abi: abiOf("Portal"), functionName: "depositAcc", args: [depositCount] };
+  const depositAcc = await l1.readContract(deposits);
+  return [content, [{ kind: 1, depositCount, depositAcc, origin, originAcc, data }], []];
+}

@@ -8,7 +8,7 @@ import { createPublicClient, createWalletClient, http, keccak256, parseEther, pa
 import { walletActionsL1 } from "viem/op-stack";
 import { anvil as anvilChain } from "viem/chains";
 
-import { abiOf, compileProbe } from "./clients.mjs";
+import { abiOf, appendArguments, compileProbe } from "./clients.mjs";
 import { CHAIN_ID, get, post, rpc, startAnvil, step, until, untilMined } from "./harness.mjs";
 import { Program, run, temporaryFolder, turnpike } from "./programs.mjs";
 import { deployChain, developmentAccounts, keyOf } from "./standalone.mjs";
@@ -109,18 +109,10 @@ class Chain {
 
   /** Appends to the inbox with the batcher's key, as a thief of the key would. */
   async appendGarbage(data) {
-    const read = (functionName, args = []) => this.l1.readContract({ ...this.inbox, functionName, args });
-    const count = await read("entryCount");
-    const deposits = await read("consumedDeposits");
-    const depositAcc = await this.l1.readContract({
-      ...this.portal,
-      functionName: "depositAcc",
-      args: [deposits],
-    });
     const hash = await this.l1Wallet(this.batcher).writeContract({
       ...this.inbox,
       functionName: "append",
-      args: [await read("acc", [count - 1n]), deposits, depositAcc, count - 1n, data],
+      args: await appendArguments(this.l1, this.inbox.address, this.portal.address, data),
     });
     await rpc(this.l1Url, "evm_mine");
     const receipt = await this.l1.getTransactionReceipt({ hash });
@@ -214,7 +206,7 @@ test("a fresh node derives the sequencer's chain from L1 alone", async (t) => {
   await step(t, "garbage posted with the batcher's key reorders blocks and loses no transaction", async () => {
     await chain.stop("batcher");
     await transfers(bob, 10);
-    for (const data of ["0xdeadbeef", "0x", `0x01${"00".repeat(5_000)}`]) await chain.appendGarbage(data);
+    for (const data of ["0xdeadbeef", "0x", `0x02${"00".repeat(5_000)}`]) await chain.appendGarbage(data);
     chain.startBatcher("--data-kind", "blobs");
     await transfers(bob, 10);
     await chain.settleAll(async () => (await chain.derive()).entries.bad === 3);

@@ -8,7 +8,7 @@ import { createPublicClient, createWalletClient, http, parseEther } from "viem";
 import { anvil as anvilChain } from "viem/chains";
 import { walletActionsL1 } from "viem/op-stack";
 
-import { abiOf, compileProbe } from "./clients.mjs";
+import { abiOf, appendArguments, compileProbe } from "./clients.mjs";
 import { get, post, rpc, startAnvil, step, until, untilMined } from "./harness.mjs";
 import { Program, ROOT, run, temporaryFolder, turnpike } from "./programs.mjs";
 import { deployChain, developmentAccounts, keyOf } from "./standalone.mjs";
@@ -70,13 +70,7 @@ test("every kind of block is proven", async (t) => {
     await mine();
   };
   const appendGarbage = async (data) => {
-    const read = (functionName, args = []) => l1.readContract({ ...contract, functionName, args });
-    const [count, deposits] = [await read("entryCount"), await read("consumedDeposits")];
-    const depositAcc = await l1.readContract({
-      ...{ address: portal, abi: abiOf("Portal") },
-      ...{ functionName: "depositAcc", args: [deposits] },
-    });
-    const args = [await read("acc", [count - 1n]), deposits, depositAcc, count - 1n, data];
+    const args = await appendArguments(l1, contract.address, portal, data);
     await wallet(accounts[BATCHER]).writeContract({ ...contract, functionName: "append", args });
     await mine();
   };

@@ -13,7 +13,7 @@ import { buildWorkload } from "./workload.mjs";
 const SEQUENCER_FEE_VAULT = "0x4200000000000000000000000000000000000011";
 const GENESIS_TIME = 1_767_225_600;
 const INITIAL_BASE_FEE = 1_000_000;
-const BLOCK_GAS_LIMIT = 1_000_000_000;
+const BLOCK_GAS_LIMIT = 268_435_456;
 const DEPOSIT = "0x7e";
 const CHUNK = 25;
 

@@ -59,7 +59,8 @@ contract Dispute is IDispute, Bonds {
     mapping(uint256 output => bool) private _isRejected;
 
     constructor(IRollup rollup_, IRiscvStep riscvStep_, DisputeConfig memory config) {
-        bool works = config.blocksPerEntryMax != 0 && config.gameClock != 0 && config.gameIncrement != 0;
+        bool works = config.blocksPerEntryMax != 0 && config.gameClock != 0 && config.gameIncrement != 0
+            && config.gameBond != 0;
         if (!works || rollup_.dispute() != address(this)) revert Dispute_BadConfig();
         rollup = rollup_;
         inbox = rollup_.inbox();

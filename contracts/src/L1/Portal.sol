@@ -4,11 +4,12 @@ pragma solidity 0.8.37;
 import { IPortal, PortalConfig } from "../interfaces/IPortal.sol";
 import { AddressAliasHelper } from "../lib/AddressAliasHelper.sol";
 import { CallerLib } from "../lib/CallerLib.sol";
+import { DepositMeter } from "./DepositMeter.sol";
 import { Withdrawals } from "./Withdrawals.sol";
 
 /// @title Portal
 /// @notice The deposit queue and the withdrawals; see IPortal.
-contract Portal is Withdrawals {
+contract Portal is Withdrawals, DepositMeter {
     /// @inheritdoc IPortal
     uint256 public constant DEPOSIT_VERSION = 0;
     /// @inheritdoc IPortal
@@ -17,8 +18,6 @@ contract Portal is Withdrawals {
     uint64 public constant GAS_LIMIT_MAX = 2 ** 24;
     /// @inheritdoc IPortal
     uint64 public constant RECEIVE_GAS_LIMIT = 100_000;
-    /// @inheritdoc IPortal
-    uint64 public constant GAS_BURN_DIVISOR = 16;
 
     /// @dev Intrinsic gas: per transaction, per byte of data (the floor of EIP-7623 for a non-zero byte), per
     ///      creation, and per word of init code (EIP-3860).
@@ -34,13 +33,6 @@ contract Portal is Withdrawals {
     uint64[] private _times;
 
     constructor(PortalConfig memory config) Withdrawals(config) { }
-
-    /// @dev Burns L1 gas until the call has used the price of `gasLimit` L2 gas.
-    modifier metered(uint64 gasLimit) {
-        uint256 gasBefore = gasleft();
-        _;
-        _burnGasUpTo(gasBefore, gasLimit / GAS_BURN_DIVISOR);
-    }
 
     /// @inheritdoc IPortal
     receive() external payable {
@@ -115,11 +107,6 @@ contract Portal is Withdrawals {
         );
         _times.push(uint64(block.timestamp));
         emit TransactionDeposited(from, to, DEPOSIT_VERSION, opaqueData);
-    }
-
-    /// @dev Spends gas until at least `gasMin` was used since gasleft() returned `gasBefore`.
-    function _burnGasUpTo(uint256 gasBefore, uint256 gasMin) private view {
-        while (gasBefore - gasleft() < gasMin) { }
     }
 
     function _checkKnown(uint64 index) private view {

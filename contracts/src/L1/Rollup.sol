@@ -35,7 +35,8 @@ contract Rollup is OutputTree, Bonds {
     constructor(IInbox inbox_, address dispute_, bytes32 genesisOutputRoot, RollupConfig memory config)
         OutputTree(config.challengeWindow)
     {
-        bool works = dispute_ != address(0) && genesisOutputRoot != 0 && config.entriesPerOutputMax != 0;
+        bool works = dispute_ != address(0) && genesisOutputRoot != 0 && config.entriesPerOutputMax != 0
+            && config.proposerBond != 0;
         if (!works) revert Rollup_BadConfig();
         inbox = inbox_;
         dispute = dispute_;

@@ -102,7 +102,7 @@ struct Game {
 struct DisputeConfig {
     /// Most blocks that one entry derives.
     uint64 blocksPerEntryMax;
-    /// Bond of a challenger and of each defender, in wei.
+    /// Bond of a challenger and of each defender, in wei; not zero.
     uint256 gameBond;
     /// Seconds that each side of a game has for all its moves; also how long a challenge can be defended.
     uint24 gameClock;

@@ -50,6 +50,8 @@ interface IPortal {
     error Portal_GasLimitTooLow(uint64 gasLimit, uint64 min);
     /// @notice The gas limit exceeds the cap for one transaction.
     error Portal_GasLimitTooHigh(uint64 gasLimit, uint64 max);
+    /// @notice The deposit is metered as more L2 gas than is left in this L1 block.
+    error Portal_DepositGasSoldOut(uint64 gas, uint64 left);
     /// @notice A creation names a recipient.
     error Portal_CreationWithRecipient(address to);
     /// @notice The deposit does not exist yet.
@@ -110,8 +112,10 @@ interface IPortal {
     );
 
     /// @notice Mints the ether sent along to the caller on L2 and calls `_to` from there.
-    /// @dev This call uses at least `_gasLimit / GAS_BURN_DIVISOR` L1 gas, which is the price of the L2 gas.
-    ///      It burns gas that it did not use otherwise.
+    /// @dev This call buys max(_gasLimit, DEPOSIT_GAS_MIN) L2 gas at the deposits' base fee and pays in L1 gas, at the
+    ///      L1 block's base fee or 1 gwei, if that is more. It burns the L1 gas that it did not use otherwise.
+    ///      The deposits' base fee follows demand as in EIP-1559; see params().
+    ///      WARNING: the price may rise until the transaction is included, and then the call runs out of gas.
     ///      WARNING: the mint stays with the sender if the L2 call fails or `_value` exceeds the sender's L2
     ///      balance.
     ///      A contract's mint then stays with its alias on L2, and the contract can move it only by another
@@ -231,6 +235,31 @@ interface IPortal {
     /// @notice L2 gas of a deposit made by sending ether.
     function RECEIVE_GAS_LIMIT() external view returns (uint64);
 
-    /// @notice Units of L2 gas per unit of L1 gas.
-    function GAS_BURN_DIVISOR() external view returns (uint64);
+    /// @notice State of the deposits' base fee; names and meanings are those of the OP stack's ResourceMetering.
+    /// @return prevBaseFee Wei for a unit of L2 gas in the L1 block of the last deposit.
+    /// @return prevBoughtGas L2 gas bought in that block.
+    /// @return prevBlockNum Number of that block.
+    function params() external view returns (uint128 prevBaseFee, uint64 prevBoughtGas, uint64 prevBlockNum);
+
+    /// @notice Most L2 gas that deposits may buy in one L1 block.
+    function DEPOSIT_GAS_PER_L1_BLOCK_MAX() external view returns (uint64);
+
+    /// @notice L2 gas that each deposit buys at least.
+    function DEPOSIT_GAS_MIN() external view returns (uint64);
+
+    /// @notice The deposits' base fee rises when an L1 block buys more than
+    ///         DEPOSIT_GAS_PER_L1_BLOCK_MAX / DEPOSIT_GAS_ELASTICITY.
+    function DEPOSIT_GAS_ELASTICITY() external view returns (uint64);
+
+    /// @notice An L1 block without deposits lowers their base fee by a fraction of 1 / DEPOSIT_BASE_FEE_DENOMINATOR.
+    function DEPOSIT_BASE_FEE_DENOMINATOR() external view returns (uint64);
+
+    /// @notice Minimum of the deposits' base fee in wei.
+    function DEPOSIT_BASE_FEE_MIN() external view returns (uint128);
+
+    /// @notice Maximum of the deposits' base fee in wei.
+    function DEPOSIT_BASE_FEE_MAX() external view returns (uint128);
+
+    /// @notice Minimum L1 base fee in wei at which L1 gas counts as payment.
+    function L1_BASE_FEE_MIN() external view returns (uint256);
 }

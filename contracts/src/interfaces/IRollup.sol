@@ -48,7 +48,7 @@ struct RollupConfig {
     uint64 challengeWindow;
     /// Most entries that one output covers.
     uint64 entriesPerOutputMax;
-    /// Bond of a proposer, in wei.
+    /// Bond of a proposer, in wei; not zero.
     uint256 proposerBond;
 }
 

@@ -6,5 +6,5 @@ pragma solidity 0.8.37;
 library ProgramState {
     /// @notice Hash of the machine's state before the first step: fraud-proof/guest/program.elf is loaded, all else is zero.
     bytes32 internal constant INITIAL_STATE =
-        0xe40ee7a802cab13d5b1e27e6015cd253a99fd661aaaaf862a5865f602f4365e2;
+        0x777464c8a24cda43c847415ef870fd11db3b647cc3d241d77a155ccf1fb54a47;
 }

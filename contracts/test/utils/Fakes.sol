@@ -2,20 +2,16 @@
 pragma solidity 0.8.37;
 
 /// @title FakePortal
-/// @notice A deposit queue with the values that a test sets.
+/// @notice A deposit queue with the values that a test sets. All deposits have the same time.
 contract FakePortal {
     uint64 public depositCount;
-    bytes32 private _acc;
+    mapping(uint64 count => bytes32 acc) public depositAcc;
     uint64 private _time;
 
     function set(uint64 count, bytes32 acc, uint64 time) external {
         depositCount = count;
-        _acc = acc;
+        depositAcc[count] = acc;
         _time = time;
-    }
-
-    function depositAcc(uint64) external view returns (bytes32) {
-        return _acc;
     }
 
     function depositTime(uint64) external view returns (uint64) {

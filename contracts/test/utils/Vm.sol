@@ -75,8 +75,10 @@ interface Vm {
     function prank(address sender, address origin) external;
     function readFile(string calldata path) external view returns (string memory);
     function recordLogs() external;
+    function revertToState(uint256 snapshot) external returns (bool);
     function roll(uint256 number) external;
     function setBlockhash(uint256 number, bytes32 hash) external;
+    function snapshotState() external returns (uint256 snapshot);
     function store(address account, bytes32 slot, bytes32 value) external;
     function toString(uint256 value) external pure returns (string memory);
     function warp(uint256 timestamp) external;

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import { Inbox } from "../../src/L1/Inbox.sol";
-import { Entry, InboxConfig } from "../../src/interfaces/IInbox.sol";
+import { Entry, IInbox, InboxConfig, Item } from "../../src/interfaces/IInbox.sol";
 import { IPortal } from "../../src/interfaces/IPortal.sol";
 import { FakePortal } from "../utils/Fakes.sol";
 import { Test } from "../utils/Test.sol";
@@ -17,17 +17,36 @@ contract InboxVectorsTest is Test {
         string memory json = readVectors("inbox");
         FakePortal portal = new FakePortal();
         setL1Block(json, 0);
+        vm.recordLogs();
         Inbox inbox = newInbox(vm.parseJsonBytes32(json, ".chainConfigHash"), portal);
-        vm.assertEq(inbox.acc(0), hashAt(json, item("entries", 0), "acc"));
+        checkEntry(inbox, json, 0);
 
         uint256 count = lengthOf(json, "entries");
-        vm.assertEq(count, 8);
+        vm.assertEq(count, 10);
         for (uint64 i = 1; i < count; ++i) {
             setL1Block(json, i);
+            vm.recordLogs();
             addEntry(inbox, portal, json, item("entries", i));
-            vm.assertEq(inbox.acc(i), hashAt(json, item("entries", i), "acc"));
-            vm.assertEq(inbox.acc(i), keccak256(bytesAt(json, item("entries", i), "preimage")));
+            checkEntry(inbox, json, i);
         }
+    }
+
+    /// @dev Accumulator, content and the fields that the contract decides on, in the only event of the last call.
+    function checkEntry(Inbox inbox, string memory json, uint64 i) private {
+        string memory path = item("entries", i);
+        vm.assertEq(inbox.acc(i), hashAt(json, path, "acc"));
+        vm.assertEq(inbox.acc(i), keccak256(bytesAt(json, path, "preimage")));
+        vm.assertEq(inbox.content(), hashAt(json, path, "content"));
+        Log[] memory logs = vm.getRecordedLogs();
+        vm.assertEq(logs.length, 1);
+        (bytes32 prevAcc, Entry memory entry, bytes32 content) =
+            abi.decode(logs[0].data, (bytes32, Entry, bytes32));
+        vm.assertEq(bytesAt(json, path, "preimage"), abi.encode(prevAcc, entry));
+        vm.assertEq(content, hashAt(json, path, "content"));
+        vm.assertEq(entry.origin, uintAt(json, path, "origin"));
+        vm.assertEq(entry.originAcc, hashAt(json, path, "originAcc"));
+        vm.assertEq(entry.depositCount, uintAt(json, path, "depositCount"));
+        vm.assertEq(entry.offchainTime, uintAt(json, path, "offchainTime"));
     }
 
     function setL1Block(string memory json, uint256 entry) private {
@@ -44,9 +63,10 @@ contract InboxVectorsTest is Test {
         InboxConfig memory config = InboxConfig({
             forceWindow: 0,
             depositsPerEntryMax: type(uint64).max,
-            originLagMax: type(uint64).max,
+            originAgeMax: 1 hours,
             entryBytesMax: 300_000,
             entryBlobsMax: 16,
+            entriesPerL1BlockMax: 64,
             keyAdmin: address(0),
             keyDelay: 0
         });
@@ -54,42 +74,34 @@ contract InboxVectorsTest is Test {
     }
 
     function addEntry(Inbox inbox, FakePortal portal, string memory json, string memory path) private {
-        uint64 depositCount = uint64At(json, path, "depositCount");
-        bytes32 depositAcc = hashAt(json, path, "depositAcc");
-        portal.set(depositCount, depositAcc, uint64(block.timestamp));
+        portal.set(
+            uint64At(json, path, "depositCount"), hashAt(json, path, "depositAcc"), uint64(block.timestamp)
+        );
         if (uintAt(json, path, "dataKind") == 0) return inbox.forceInclude();
-        if (uintAt(json, path, "dataKind") == 2) return addBlobs(inbox, json, path);
-        append(
-            inbox,
-            hashAt(json, path, "prevAcc"),
-            depositCount,
-            depositAcc,
-            uint64At(json, path, "origin"),
-            bytesAt(json, path, "data")
-        );
+        if (uintAt(json, path, "dataKind") == 2) {
+            vm.blobhashes(vm.parseJsonBytes32Array(json, string.concat(path, ".blobHashes")));
+        }
+        Item[] memory items = new Item[](1);
+        items[0] = itemAt(json, string.concat(path, ".item"));
+        append(inbox, items);
+        vm.blobhashes(new bytes32[](0));
     }
 
-    function addBlobs(Inbox inbox, string memory json, string memory path) private {
-        vm.blobhashes(vm.parseJsonBytes32Array(json, string.concat(path, ".blobHashes")));
-        vm.prank(BATCHER, BATCHER);
-        inbox.appendBlobs(
-            hashAt(json, path, "prevAcc"),
-            uint64At(json, path, "depositCount"),
-            hashAt(json, path, "depositAcc"),
-            uint64At(json, path, "origin")
-        );
+    function itemAt(string memory json, string memory path) private pure returns (Item memory) {
+        return Item({
+            kind: uint8(uintAt(json, path, "kind")),
+            depositCount: uint64At(json, path, "depositCount"),
+            depositAcc: hashAt(json, path, "depositAcc"),
+            origin: uint64At(json, path, "origin"),
+            originAcc: hashAt(json, path, "originAcc"),
+            data: bytesAt(json, path, "data")
+        });
     }
 
-    function append(
-        Inbox inbox,
-        bytes32 prevAcc,
-        uint64 depositCount,
-        bytes32 depositAcc,
-        uint64 origin,
-        bytes memory data
-    ) private {
+    function append(Inbox inbox, Item[] memory items) private {
+        bytes32 expectedContent = inbox.content();
         vm.prank(BATCHER, BATCHER);
-        inbox.append(prevAcc, depositCount, depositAcc, origin, data);
+        inbox.append(expectedContent, items, new bytes[](0));
     }
 
     function test_dataHashes() public {
@@ -98,14 +110,72 @@ contract InboxVectorsTest is Test {
         Inbox inbox = newInbox(keccak256("chain configuration"), new FakePortal());
         uint256 count = lengthOf(json, "dataHashes");
         vm.assertEq(count, 8);
+        Item[] memory items = new Item[](1);
+        items[0].kind = 1;
+        items[0].originAcc = inbox.acc(0);
         for (uint64 i; i < count; ++i) {
             string memory path = item("dataHashes", i);
-            bytes32 prevAcc = inbox.acc(i);
+            items[0].data = pattern(uintAt(json, path, "length"));
             vm.recordLogs();
-            append(inbox, prevAcc, 0, 0, 0, pattern(uintAt(json, path, "length")));
+            append(inbox, items);
             Log[] memory logs = vm.getRecordedLogs();
             (, Entry memory entry) = abi.decode(logs[0].data, (bytes32, Entry));
             vm.assertEq(entry.dataHash, hashAt(json, path, "dataHash"));
+        }
+    }
+
+    /// @dev The inputs are those of the standard encoder, the items' data is where the vectors say, and the contents
+    ///      follow from the items and their hashes.
+    function test_calls() public view {
+        string memory json = readVectors("inbox");
+        uint256 count = lengthOf(json, "calls");
+        vm.assertEq(count, 7);
+        for (uint256 i; i < count; ++i) {
+            string memory path = item("calls", i);
+            Item[] memory items = itemsAt(json, path);
+            bytes32 content = hashAt(json, path, "expectedContent");
+            bytes memory input = bytesAt(json, path, "input");
+            vm.assertEq(input, abi.encodeCall(IInbox.append, (content, items, new bytes[](0))));
+
+            bytes32[] memory contents = vm.parseJsonBytes32Array(json, string.concat(path, ".contents"));
+            bytes32[] memory dataHashes = vm.parseJsonBytes32Array(json, string.concat(path, ".dataHashes"));
+            for (uint256 j; j < items.length; ++j) {
+                uint256 offset =
+                    vm.parseJsonUint(json, string.concat(path, ".dataOffsets[", vm.toString(j), "]"));
+                vm.assertEq(slice(input, offset, items[j].data.length), items[j].data);
+                content = keccak256(
+                    abi.encode(
+                        content,
+                        items[j].kind,
+                        dataHashes[j],
+                        items[j].depositCount,
+                        items[j].depositAcc,
+                        items[j].origin,
+                        items[j].originAcc
+                    )
+                );
+                vm.assertEq(content, contents[j]);
+            }
+        }
+    }
+
+    function itemsAt(string memory json, string memory path) private view returns (Item[] memory items) {
+        uint256 count;
+        while (vm.keyExistsJson(json, string.concat(path, ".items[", vm.toString(count), "]"))) ++count;
+        items = new Item[](count);
+        for (uint256 i; i < count; ++i) {
+            items[i] = itemAt(json, string.concat(path, ".items[", vm.toString(i), "]"));
+        }
+    }
+
+    function slice(bytes memory data, uint256 offset, uint256 length)
+        private
+        pure
+        returns (bytes memory part)
+    {
+        part = new bytes(length);
+        for (uint256 i; i < length; ++i) {
+            part[i] = data[offset + i];
         }
     }
 }

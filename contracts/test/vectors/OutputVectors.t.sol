@@ -43,7 +43,7 @@ contract OutputVectorsTest is Test {
             IInbox(address(inbox)),
             address(this),
             hashAt(json, item("outputs", 0), "outputRoot"),
-            RollupConfig({ challengeWindow: 1, entriesPerOutputMax: 100, proposerBond: 0 })
+            RollupConfig({ challengeWindow: 1, entriesPerOutputMax: 100, proposerBond: 1 })
         );
         for (uint256 i; i < count; ++i) {
             if (i != 0) propose(rollup, json, item("outputs", i), i - 1);
@@ -59,13 +59,14 @@ contract OutputVectorsTest is Test {
             messagePasserStorageRoot: hashAt(json, path, "proof.messagePasserStorageRoot"),
             latestBlockhash: hashAt(json, path, "proof.latestBlockhash")
         });
-        rollup.propose(
+        bytes memory header = bytesAt(json, item("headers", uintAt(json, path, "headerIndex")), "rlp");
+        rollup.propose{ value: 1 }(
             parentIndex,
             hashAt(json, path, "parentClaim"),
             uint64At(json, path, "entry"),
             hashAt(json, path, "acc"),
             proof,
-            bytesAt(json, item("headers", uintAt(json, path, "headerIndex")), "rlp")
+            header
         );
     }
 }

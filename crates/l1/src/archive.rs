@@ -111,6 +111,8 @@ mod tests {
             l1_blob_base_fee: U256::ZERO,
             l1_parent_hash: B256::ZERO,
             origin: 0,
+            origin_acc: B256::ZERO,
+            offchain_time: 0,
         }
     }
 

@@ -15,13 +15,16 @@ use alloy::{
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{B256, Bytes, U256};
 use tracing::warn;
-use turnpike_protocol::{ChainConfig, DataKind, Genesis, L1Deployment, OutputRoot, output_claim};
+use turnpike_protocol::{
+    ChainConfig, DataKind, Entry, Genesis, L1Deployment, OutputRoot, output_claim,
+};
 
 use crate::{
     ContractCounts, Dispute, EntryPayload, Inbox, L1Block, L1Error, L1Head, L1Source, Portal,
-    PostedEntry, RiscvStep, Rollup,
+    PostedEntry, Rollup,
     archive::Archive,
     beacon::Beacon,
+    check::check_contracts,
     http::{http_client, parse_url},
 };
 
@@ -54,7 +57,7 @@ pub struct L1Client {
 }
 
 impl L1Client {
-    /// Connects. Checks that the endpoint serves the chain and the contracts of the genesis file.
+    /// Connects. Checks that the endpoint serves the L1 of the genesis file.
     pub async fn connect(
         endpoints: impl Into<L1Endpoints>,
         genesis: &Genesis,
@@ -67,63 +70,29 @@ impl L1Client {
         if found != deployment.chain_id {
             return Err(L1Error::WrongChain { expected: deployment.chain_id, found });
         }
-        for (contract, address) in [
-            ("Inbox", deployment.inbox),
-            ("Portal", deployment.portal),
-            ("Rollup", deployment.rollup),
-            ("Dispute", deployment.dispute),
-            ("PreimageOracle", deployment.preimage_oracle),
-            ("L1StandardBridge", deployment.bridge),
-        ] {
-            if provider.get_code_at(address).await?.is_empty() {
-                return Err(L1Error::NoContract { contract, address });
-            }
-        }
         let archive = endpoints.archive.map(Archive::new);
         Ok(Self { provider, beacon, archive, deployment, config: genesis.config.clone() })
     }
 
-    /// Checks that the contracts were deployed for this chain and genesis.
+    /// Checks that code and parameters of the contracts are those of this chain and genesis, and
+    /// that the first output is the genesis block's.
     pub async fn check_genesis(
         &self,
         genesis: &Genesis,
         genesis_output: &OutputRoot,
     ) -> Result<(), L1Error> {
-        let expected = genesis.config.hash(genesis_output.block_hash);
+        let config_hash = genesis.config.hash(genesis_output.block_hash);
+        check_contracts(&self.provider, &self.deployment, &genesis.config, config_hash).await?;
         let inbox = Inbox::new(self.deployment.inbox, &self.provider);
-        let found = inbox.chainConfigHash().call().await?;
-        if found != expected {
-            let what = "chain config hash";
-            return Err(L1Error::OtherChain { contract: "Inbox", what, expected, found });
-        }
         let acc = inbox.acc(0).call().await?;
         let expected = output_claim(B256::ZERO, 0, acc, genesis_output.hash());
         let rollup = Rollup::new(self.deployment.rollup, &self.provider);
         let found = rollup.output(U256::ZERO).call().await?.claim;
-        if found != expected {
-            let what = "genesis claim";
-            return Err(L1Error::OtherChain { contract: "Rollup", what, expected, found });
+        if found == expected {
+            return Ok(());
         }
-        self.check_dispute().await
-    }
-
-    /// Checks that `Rollup` and `RiscvStep` use the contracts of the genesis file.
-    async fn check_dispute(&self) -> Result<(), L1Error> {
-        let rollup = Rollup::new(self.deployment.rollup, &self.provider);
-        let found = rollup.dispute().call().await?;
-        let dispute = Dispute::new(self.deployment.dispute, &self.provider);
-        let step = RiscvStep::new(dispute.riscvStep().call().await?, &self.provider);
-        let oracle = step.oracle().call().await?;
-        for (contract, what, expected, found) in [
-            ("Rollup", "dispute contract", self.deployment.dispute, found),
-            ("RiscvStep", "preimage oracle", self.deployment.preimage_oracle, oracle),
-        ] {
-            if found != expected {
-                let (expected, found) = (expected.into_word(), found.into_word());
-                return Err(L1Error::OtherChain { contract, what, expected, found });
-            }
-        }
-        Ok(())
+        let (expected, found) = (expected.to_string(), found.to_string());
+        Err(L1Error::OtherChain { contract: "Rollup", what: "genesis claim", expected, found })
     }
 
     /// Addresses of the contracts.
@@ -177,21 +146,19 @@ impl L1Client {
         let tx = tx.ok_or_else(|| {
             L1Error::NotYet(format!("the transaction of entry {index} is missing"))
         })?;
-        if entry.data_kind == DataKind::Blobs {
-            let blob_hashes = tx.blob_versioned_hashes().unwrap_or_default().to_vec();
-            let mut payload = EntryPayload { data: Bytes::new(), blob_hashes };
-            payload.check(entry)?;
-            let hashes = &payload.blob_hashes;
-            payload.data = self.beacon.blobs(entry.l1_block_number, entry.l1_time, hashes).await?;
-            return Ok(payload);
-        }
         let call = Inbox::appendCall::abi_decode(tx.input()).map_err(|error| {
             L1Error::Inconsistent(format!(
                 "the calldata of entry {index} is not an append: {error}"
             ))
         })?;
-        let payload = EntryPayload { data: call.data, blob_hashes: Vec::new() };
-        payload.check(entry)?;
+        let blob_hashes = tx.blob_versioned_hashes().unwrap_or_default();
+        let mut payload = item_payload(&call.items, blob_hashes, entry).ok_or_else(|| {
+            L1Error::Inconsistent(format!("the transaction of entry {index} has no item for it"))
+        })?;
+        if entry.data_kind == DataKind::Blobs {
+            let hashes = &payload.blob_hashes;
+            payload.data = self.beacon.blobs(entry.l1_block_number, entry.l1_time, hashes).await?;
+        }
         Ok(payload)
     }
 
@@ -248,6 +215,7 @@ impl L1Source for L1Client {
         let games = dispute.gameCount().block(at).call().await;
         Ok(ContractCounts {
             entries: deployed(inbox.entryCount().block(at).call().await, 0)?,
+            content: deployed(inbox.content().block(at).call().await, B256::ZERO)?,
             deposits,
             deposit_acc: deployed(deposit_acc, B256::ZERO)?,
             // The genesis output counts even before its contract is deployed.
@@ -260,6 +228,30 @@ impl L1Source for L1Client {
     async fn payload(&self, posted: &PostedEntry) -> Result<EntryPayload, L1Error> {
         self.payload(posted).await
     }
+}
+
+/// The payload of the item that became `entry`: its calldata, or the hashes of its blobs, which are
+/// the next ones of the transaction. Equal items are the same payload.
+fn item_payload(
+    items: &[Inbox::Item],
+    mut blob_hashes: &[B256],
+    entry: &Entry,
+) -> Option<EntryPayload> {
+    items.iter().find_map(|item| {
+        let payload = match DataKind::from_u8(item.kind)? {
+            DataKind::Blobs => {
+                let count = usize::from(*item.data.first()?);
+                let (own, rest) = blob_hashes.split_at_checked(count)?;
+                blob_hashes = rest;
+                EntryPayload { data: Bytes::new(), blob_hashes: own.to_vec() }
+            }
+            DataKind::None | DataKind::Calldata => {
+                EntryPayload { data: item.data.clone(), blob_hashes: Vec::new() }
+            }
+        };
+        let is_of_kind = DataKind::from_u8(item.kind) == Some(entry.data_kind);
+        (is_of_kind && payload.check(entry).is_ok()).then_some(payload)
+    })
 }
 
 /// Result of a contract call, or `before` if the contract is not deployed at that block.

@@ -96,9 +96,10 @@ fn inbox_config(config: &ChainConfig) -> Inbox::InboxConfig {
     Inbox::InboxConfig {
         forceWindow: config.force_window,
         depositsPerEntryMax: config.entry_deposits_max,
-        originLagMax: config.origin_lag_max,
+        originAgeMax: config.origin_age_max,
         entryBytesMax: config.entry_bytes_max,
         entryBlobsMax: config.entry_blobs_max,
+        entriesPerL1BlockMax: config.entries_per_l1_block_max,
         keyAdmin: config.key_admin,
         keyDelay: config.key_delay,
     }
@@ -125,7 +126,7 @@ fn dispute_config(config: &ChainConfig) -> Result<Dispute::DisputeConfig, L1Erro
     }
     let seconds = |value: u64| value.try_into().expect("invariant: much less than 2^24");
     Ok(Dispute::DisputeConfig {
-        blocksPerEntryMax: config.entry_blocks_max,
+        blocksPerEntryMax: config.blocks_per_entry_max(),
         gameBond: config.game_bond,
         gameClock: seconds(game_clock),
         gameIncrement: seconds(game_increment),
@@ -134,8 +135,8 @@ fn dispute_config(config: &ChainConfig) -> Result<Dispute::DisputeConfig, L1Erro
 
 /// Maximum seconds from a challenge to the end of its last game: both clocks, and the increment of
 /// every move.
-fn dispute_seconds_max(config: &ChainConfig) -> Option<u64> {
-    let blocks = config.entry_blocks_max.checked_mul(config.output_entries_max)?;
+pub(crate) fn dispute_seconds_max(config: &ChainConfig) -> Option<u64> {
+    let blocks = config.blocks_per_entry_max().checked_mul(config.output_entries_max)?;
     let moves = rounds(blocks) + rounds(MACHINE_STEPS) + 1;
     let increments = config.game_increment.checked_mul(moves)?;
     config.game_clock.checked_mul(2)?.checked_add(increments)

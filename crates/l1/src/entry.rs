@@ -12,6 +12,8 @@ pub struct PostedEntry {
     pub entry: Entry,
     /// Accumulator after the entry.
     pub acc: B256,
+    /// Content chain after the entry. Only batches extend it.
+    pub content: B256,
     /// L1 transaction that appended it.
     pub l1_transaction: B256,
 }
@@ -59,7 +61,7 @@ impl EntryPayload {
 #[derive(Clone, Debug)]
 pub struct EntrySource {
     pub(crate) entry: Entry,
-    pub(crate) deposits_before: u64,
+    pub(crate) previous: Entry,
     pub(crate) origin: Entry,
     pub(crate) data: Bytes,
     pub(crate) blob_hashes: Vec<B256>,
@@ -67,11 +69,18 @@ pub struct EntrySource {
 }
 
 impl EntrySource {
+    /// The entry with its batch data, which was read after everything else.
+    #[must_use]
+    pub fn with_payload(self, payload: EntryPayload) -> Self {
+        let EntryPayload { data, blob_hashes } = payload;
+        Self { data, blob_hashes, ..self }
+    }
+
     /// Borrows the input of derivation.
     pub fn as_data(&self) -> EntryData<'_> {
         EntryData {
             entry: &self.entry,
-            deposits_before: self.deposits_before,
+            previous: &self.previous,
             origin: &self.origin,
             data: &self.data,
             blob_hashes: &self.blob_hashes,

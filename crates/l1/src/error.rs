@@ -1,6 +1,6 @@
 //! Why L1 could not be read or written, and what the caller should do.
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::Address;
 
 /// Why L1 could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +42,25 @@ pub enum L1Error {
         /// The value that differs.
         what: &'static str,
         /// The value that follows from the genesis file.
-        expected: B256,
+        expected: String,
         /// The contract's value.
-        found: B256,
+        found: String,
+    },
+    /// A contract's code is not the code that this build knows.
+    #[error(
+        "the code of the {contract} contract at {address} differs from this build's at byte {at}: expected {expected}, found {found}"
+    )]
+    OtherCode {
+        /// The contract.
+        contract: &'static str,
+        /// Its address.
+        address: Address,
+        /// Position of the first byte that differs.
+        at: usize,
+        /// That byte in this build's code, or the code's end.
+        expected: String,
+        /// That byte on L1, or the code's end.
+        found: String,
     },
     /// The contracts would reject the chain's parameters.
     #[error("the chain cannot be deployed with these parameters: {0}")]
@@ -79,6 +95,7 @@ impl L1Error {
             | Self::NotDeployed
             | Self::NoContract { .. }
             | Self::OtherChain { .. }
+            | Self::OtherCode { .. }
             | Self::BadConfig(_)
             | Self::Inconsistent(_) => Severity::Critical,
         }

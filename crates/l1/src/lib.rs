@@ -20,6 +20,7 @@ mod archive;
 mod beacon;
 mod bindings;
 mod call;
+mod check;
 mod client;
 mod deploy;
 mod dispute;
@@ -37,7 +38,7 @@ mod source;
 mod view;
 
 pub use amount::ether;
-pub use append::{Append, AppendCall, BlobSidecar};
+pub use append::{Append, AppendCall, AppendItem, BlobSidecar};
 pub use bindings::{
     Dispute, Inbox, L1StandardBridge, L2StandardBridge, L2ToL1MessagePasser, Portal,
     PreimageOracle, RiscvStep, Rollup,

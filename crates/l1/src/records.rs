@@ -36,6 +36,8 @@ pub(crate) struct Records {
     /// Chain-config hash that entry 0 must chain to.
     config_hash: B256,
     pub(crate) entries: Vec<PostedEntry>,
+    /// Indexes of the entries that are batches.
+    pub(crate) batches: Vec<usize>,
     pub(crate) deposits: Vec<QueuedDeposit>,
     deposit_accs: Vec<B256>,
     pub(crate) outputs: Vec<ProposedOutput>,
@@ -75,6 +77,7 @@ impl Records {
         Self {
             config_hash,
             entries: Vec::new(),
+            batches: Vec::new(),
             deposits: Vec::new(),
             deposit_accs: vec![B256::ZERO],
             outputs: vec![ProposedOutput::genesis(genesis_output)],
@@ -128,6 +131,8 @@ impl Records {
         self.points.truncate(points);
         let extent = self.points.back().map_or(Extent::NOTHING, |point| point.extent);
         self.entries.truncate(extent.entries);
+        let batches = self.batches.partition_point(|index| *index < extent.entries);
+        self.batches.truncate(batches);
         self.deposits.truncate(extent.deposits);
         self.deposit_accs.truncate(extent.deposits + 1);
         self.outputs.truncate(extent.outputs);
@@ -157,6 +162,10 @@ impl Records {
             if read as u64 != counted {
                 return Err(L1Error::NotYet(format!("{read} of {counted} {what} were served")));
             }
+        }
+        let content = self.entries.last().map_or(B256::ZERO, |posted| posted.content);
+        if content != counts.content {
+            return Err(malformed("batches that do not match the inbox's content"));
         }
         // Check deposits here, because the sequencer includes them before an entry authenticates
         // them.
@@ -218,6 +227,8 @@ impl Records {
             l1_blob_base_fee: event.entry.l1BlobBaseFee,
             l1_parent_hash: event.entry.l1ParentHash,
             origin: event.entry.origin,
+            origin_acc: event.entry.originAcc,
+            offchain_time: event.entry.offchainTime,
         };
         check_next("entry", entry.index, self.entries.len())?;
         let previous = self.entries.last().map_or(self.config_hash, |posted| posted.acc);
@@ -233,7 +244,11 @@ impl Records {
             }
         }
         let l1_transaction = transaction_of(log)?;
-        self.entries.push(PostedEntry { entry, acc: event.acc, l1_transaction });
+        if entry.data_kind != DataKind::None {
+            self.batches.push(self.entries.len());
+        }
+        let (acc, content) = (event.acc, event.content);
+        self.entries.push(PostedEntry { entry, acc, content, l1_transaction });
         if entry.index == 0 {
             let genesis = &mut self.outputs[0];
             genesis.claim = output_claim(B256::ZERO, 0, event.acc, genesis.output.hash());

@@ -24,8 +24,8 @@ pub struct L1Head {
 /// The source that a view reads L1 from: an RPC endpoint, or an L1 in memory in tests.
 ///
 /// A source may lag behind its own answers and may serve another fork with every call. The view
-/// detects both.
-pub trait L1Source: fmt::Debug + Send + Sync {
+/// detects both. A clone is cheap and reads the same L1.
+pub trait L1Source: Clone + fmt::Debug + Send + Sync + 'static {
     /// Addresses of the chain's contracts.
     fn deployment(&self) -> &L1Deployment;
 
@@ -73,6 +73,8 @@ pub struct L1Block {
 pub struct ContractCounts {
     /// Number of inbox entries, including entry 0.
     pub entries: u64,
+    /// Content chain after the newest batch; zero before the inbox is deployed.
+    pub content: B256,
     /// Number of queued deposits.
     pub deposits: u64,
     /// Accumulator over all queued deposits.

@@ -125,6 +125,16 @@ impl<S: L1Source> L1View<S> {
         &self.records.entries
     }
 
+    /// The entries that are batches, by index among the entries. Each extends the content chain.
+    pub fn batches(&self) -> &[usize] {
+        &self.records.batches
+    }
+
+    /// Accumulator after entry `index`.
+    pub fn acc(&self, index: u64) -> Option<B256> {
+        self.entries().get(usize::try_from(index).ok()?).map(|posted| posted.acc)
+    }
+
     /// Deposits, by index in the queue.
     pub fn deposits(&self) -> &[QueuedDeposit] {
         &self.records.deposits
@@ -314,13 +324,13 @@ impl<S: L1Source> L1View<S> {
             posted.map(|posted| posted.entry)
         };
         let previous = index.checked_sub(1).and_then(entry_at);
-        let deposits_before = previous.map_or(0, |previous| previous.deposit_count);
+        let previous = previous.ok_or_else(|| missing("attributes of the entry before"))?;
         let origin = entry_at(entry.origin).ok_or_else(|| missing("origin's attributes"))?;
         let queue = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-        let consumed = queue(deposits_before)..queue(entry.deposit_count);
+        let consumed = queue(previous.deposit_count)..queue(entry.deposit_count);
         let queued = self.deposits().get(consumed).ok_or_else(|| missing("deposits"))?;
         let deposits = queued.iter().map(|queued| queued.deposit.clone()).collect();
         let EntryPayload { data, blob_hashes } = payload;
-        Ok(EntrySource { entry, deposits_before, origin, data, blob_hashes, deposits })
+        Ok(EntrySource { entry, previous, origin, data, blob_hashes, deposits })
     }
 }

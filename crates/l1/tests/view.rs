@@ -141,7 +141,7 @@ async fn reorg_rewinds_disputes() {
         happen(&mut view, event).await;
     }
     assert_eq!(moves, 10, "9 bisections of machine steps and a proof");
-    let event = fixture::play(&view, &view.disputes().games()[2], 31, 8);
+    let event = fixture::play(&view, &view.disputes().games()[2], 7, 8);
     happen(&mut view, event).await;
     for event in [
         L1Event::Returned(1),

@@ -6,21 +6,22 @@
 
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::Bytes;
-use turnpike_protocol::{Batch, BatchEncoder, BatchLimits, Effort, StateRootPrefix};
+use turnpike_protocol::{Batch, BatchEncoder, BatchHead, BatchLimits, Effort, StateRootPrefix};
 
 type Failure = Box<dyn std::error::Error>;
 
 /// Number of repetitions. The fastest one counts.
 const ROUNDS: usize = 20;
 
-/// The block's timestamp, in seconds.
-const TIME: u64 = 1_760_000_000;
+/// The block's time is near this one, in seconds.
+const HEAD: BatchHead = BatchHead { first_deposit: 0, reference_time: 1_760_000_000 };
 
 const LIMITS: BatchLimits = BatchLimits {
     blocks_max: 1,
     block_transactions_max: usize::MAX,
     deposits_max: 0,
     inflated_bytes_max: usize::MAX,
+    mixed_bytes_max: 1 << 16,
 };
 
 fn main() -> Result<(), Failure> {
@@ -43,8 +44,8 @@ fn measure(effort: Effort, transactions: &[Bytes]) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     for _ in 0..ROUNDS {
         let start = processor_seconds()?;
-        let mut encoder = BatchEncoder::new(LIMITS, effort);
-        encoder.push(TIME, StateRootPrefix::ZERO, &[], transactions)?;
+        let mut encoder = BatchEncoder::new(LIMITS, effort, HEAD)?;
+        encoder.push(100, StateRootPrefix::ZERO, &[], transactions)?;
         bytes = encoder.finish();
         encode = encode.min(processor_seconds()? - start);
         let start = processor_seconds()?;

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use alloy_eips::eip1559::{BaseFeeParams, calc_next_block_base_fee};
-use alloy_primitives::{B256, U256, keccak256};
+use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_rlp::{RlpDecodable, RlpEncodable};
 use serde::{Deserialize, Serialize};
 
@@ -55,27 +55,27 @@ impl From<&Entry> for Origin {
 pub struct Parent {
     /// Number of the block.
     pub number: u64,
-    /// Timestamp of the block, in seconds.
-    pub timestamp: u64,
+    /// Time of the block, in milliseconds.
+    pub time_ms: u64,
     /// Index of the block's origin; `None` for the genesis block.
     pub origin: Option<u64>,
 }
 
 /// The input of the state transition: everything that determines a block except the state before
-/// it.
+/// it. Derivation returns decoded transactions; execution needs their signers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlockInput {
+pub struct BlockInput<T = SignedTx> {
     /// Block number.
     pub number: u64,
-    /// Timestamp, in seconds.
-    pub timestamp: u64,
+    /// Time, in milliseconds. The header holds it in `timestamp` and [`extra_data`].
+    pub time_ms: u64,
     /// The L1 attributes that the block sees.
     pub origin: Origin,
     /// Deposits: the attributes transaction, if the origin changed, then the queued deposits, in
     /// order.
     pub deposits: Vec<TxEnvelope>,
     /// Transactions in the sequencer's order. A transaction that is invalid at its turn is skipped.
-    pub transactions: Vec<SignedTx>,
+    pub transactions: Vec<T>,
 }
 
 /// A deposit and the source of its transaction hash.
@@ -102,16 +102,16 @@ impl QueuedDeposit {
     }
 }
 
-impl BlockInput {
+impl<T> BlockInput<T> {
     /// Builds the sequencer's block after `parent`. Deriving the same block from a batch gives the
     /// same input.
     pub fn new(
         config: &ChainConfig,
         parent: Parent,
         origin: Origin,
-        timestamp: u64,
+        time_ms: u64,
         queued: &[QueuedDeposit],
-        transactions: Vec<SignedTx>,
+        transactions: Vec<T>,
     ) -> Result<Self, DepositError> {
         let number = parent.number + 1;
         let mut deposits = Vec::with_capacity(queued.len() + 1);
@@ -121,13 +121,50 @@ impl BlockInput {
         for queued in queued {
             deposits.push(queued.to_transaction()?);
         }
-        Ok(Self { number, timestamp, origin, deposits, transactions })
+        Ok(Self { number, time_ms, origin, deposits, transactions })
     }
 
     /// This block as the parent of the next one.
     pub const fn as_parent(&self) -> Parent {
-        Parent { number: self.number, timestamp: self.timestamp, origin: Some(self.origin.entry) }
+        Parent { number: self.number, time_ms: self.time_ms, origin: Some(self.origin.entry) }
     }
+
+    /// The block with each transaction replaced by `map` of it, in order.
+    pub fn map_transactions<U>(mut self, map: impl FnMut(T) -> U) -> BlockInput<U> {
+        let transactions = core::mem::take(&mut self.transactions);
+        self.with_transactions(transactions.into_iter().map(map).collect())
+    }
+
+    /// The block with these transactions instead of its own.
+    pub fn with_transactions<U>(self, transactions: Vec<U>) -> BlockInput<U> {
+        let Self { number, time_ms, origin, deposits, .. } = self;
+        BlockInput { number, time_ms, origin, deposits, transactions }
+    }
+}
+
+/// Version of [`extra_data`].
+const EXTRA_DATA_VERSION: u8 = 2;
+
+/// Bytes of a header's `extraData`.
+const EXTRA_DATA_BYTES: usize = 19;
+
+/// `extraData` of a block: the version, two backlogs of 8 bytes that are zero, and 2 bytes of
+/// milliseconds, which the header's `timestamp` lacks. Big-endian.
+pub fn extra_data(time_ms: u64) -> Bytes {
+    let mut bytes = [0; EXTRA_DATA_BYTES];
+    bytes[0] = EXTRA_DATA_VERSION;
+    let [.., high, low] = (time_ms % 1_000).to_be_bytes();
+    bytes[EXTRA_DATA_BYTES - 2..].copy_from_slice(&[high, low]);
+    Bytes::copy_from_slice(&bytes)
+}
+
+/// Time of a block, in milliseconds.
+pub fn time_ms(header: &Header) -> u64 {
+    let rest = match header.extra_data.last_chunk::<2>() {
+        Some(bytes) if header.extra_data.len() == EXTRA_DATA_BYTES => u16::from_be_bytes(*bytes),
+        _ => 0,
+    };
+    header.timestamp.saturating_mul(1_000).saturating_add(rest.into())
 }
 
 /// A transaction's receipt with fields outside the consensus encoding.

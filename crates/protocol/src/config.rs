@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_rlp::{Decodable as _, Encodable as _, RlpDecodable, RlpEncodable};
 use serde::{Deserialize, Serialize};
 
-use crate::{BatchLimits, CHUNK_BYTES_MAX};
+use crate::{ATTRIBUTES_GAS_LIMIT, BatchLimits, CHUNK_BYTES_MAX, TAIL_BLOCKS_MAX};
 
 /// Maximum gas limit of one transaction (EIP-7825). Deposits obey it too.
 const TRANSACTION_GAS_LIMIT_MAX: u64 = 1 << 24;
@@ -18,6 +18,7 @@ const PROVABLE: Limits = Limits {
     precompile_gas: 6_000_000,
     precompile_input_bytes: CHUNK_BYTES_MAX as u64,
     inflated_bytes: 8 << 20,
+    mixed_bytes: 1 << 16,
     blobs: 6,
 };
 
@@ -26,6 +27,7 @@ struct Limits {
     precompile_gas: u64,
     precompile_input_bytes: u64,
     inflated_bytes: u64,
+    mixed_bytes: u64,
     blobs: u64,
 }
 
@@ -58,18 +60,24 @@ pub struct ChainConfig {
     pub precompile_input_bytes_max: u64,
     /// Maximum seconds that a block's time may be ahead of its entry's L1 time.
     pub time_drift_max: u64,
-    /// Maximum number of entries between an entry and its origin.
-    pub origin_lag_max: u64,
+    /// Maximum seconds of L1 time between an entry and its origin.
+    pub origin_age_max: u64,
     /// Maximum batch bytes, as posted, in an entry whose data is calldata.
     pub entry_bytes_max: u64,
     /// Maximum number of blobs of one entry.
     pub entry_blobs_max: u64,
     /// Maximum inflated batch bytes of one entry.
     pub entry_inflated_bytes_max: u64,
-    /// Maximum number of blocks that one entry may derive.
+    /// Maximum bytes of one entry that the batch codec's mixed contexts code.
+    pub entry_mixed_bytes_max: u64,
+    /// Maximum number of blocks in the batch of one entry. Tail blocks come on top.
     pub entry_blocks_max: u64,
     /// Maximum number of deposits that one entry consumes.
     pub entry_deposits_max: u64,
+    /// Maximum sum of the gas limits of one block's deposits.
+    pub deposit_gas_per_block: u64,
+    /// Maximum number of batches in one L1 block.
+    pub entries_per_l1_block_max: u16,
     /// Age in seconds at which the next entry must consume a deposit.
     pub force_window: u64,
     /// Maximum number of entries between an output and its parent.
@@ -123,16 +131,27 @@ pub enum ConfigError {
         /// Maximum bytes of code.
         max: usize,
     },
-    /// One block cannot hold the deposits that an entry may have to carry.
+    /// The deposits of a block, or the attributes transaction beside them, do not fit one block.
+    #[error("chain config: `{field}` is {found}, at least {min} are needed")]
+    TooLow {
+        /// The limit.
+        field: &'static str,
+        /// The limit's value.
+        found: u64,
+        /// The lowest sufficient value.
+        min: u64,
+    },
+    /// The tail blocks of an entry cannot hold its deposits.
     #[error(
-        "chain config: blockGasLimit {limit} is too low for entryDepositsMax deposits of 2^24 gas: {needed} needed"
+        "chain config: entryDepositsMax deposits of 2^24 gas need {needed} blocks of depositGasPerBlock, an entry has {TAIL_BLOCKS_MAX}"
     )]
     DepositsDoNotFit {
-        /// The configured gas limit.
-        limit: u64,
-        /// The lowest sufficient gas limit.
+        /// Number of blocks that the deposits may need.
         needed: u64,
     },
+    /// Naming a batcher would take effect at once.
+    #[error("chain config: `keyAdmin` is set, and `keyDelay` is zero")]
+    NoKeyDelay,
 }
 
 impl ChainConfig {
@@ -149,7 +168,13 @@ impl ChainConfig {
             block_transactions_max: at_most(self.block_transactions_max),
             deposits_max: at_most(self.entry_deposits_max),
             inflated_bytes_max: at_most(self.entry_inflated_bytes_max),
+            mixed_bytes_max: at_most(self.entry_mixed_bytes_max),
         }
+    }
+
+    /// Maximum number of blocks that one entry derives, with its tail blocks.
+    pub const fn blocks_per_entry_max(&self) -> u64 {
+        self.entry_blocks_max.saturating_add(TAIL_BLOCKS_MAX)
     }
 
     /// Commitment to configuration and genesis block. The inbox's accumulator starts from it.
@@ -182,15 +207,18 @@ impl ChainConfig {
             (self.initial_base_fee, "initialBaseFee"),
             (self.precompile_gas_max, "precompileGasMax"),
             (self.precompile_input_bytes_max, "precompileInputBytesMax"),
-            (self.origin_lag_max, "originLagMax"),
+            (self.origin_age_max, "originAgeMax"),
             (self.entry_bytes_max, "entryBytesMax"),
             (self.entry_blobs_max, "entryBlobsMax"),
             (self.entry_inflated_bytes_max, "entryInflatedBytesMax"),
             (self.entry_blocks_max, "entryBlocksMax"),
             (self.entry_deposits_max, "entryDepositsMax"),
+            (self.entries_per_l1_block_max.into(), "entriesPerL1BlockMax"),
             (self.output_entries_max, "outputEntriesMax"),
             (self.game_clock, "gameClock"),
             (self.game_increment, "gameIncrement"),
+            (u64::from(!self.proposer_bond.is_zero()), "proposerBond"),
+            (u64::from(!self.game_bond.is_zero()), "gameBond"),
         ];
         if let Some((_, name)) = nonzero.into_iter().find(|(value, _)| *value == 0) {
             return Err(ConfigError::Zero(name));
@@ -204,18 +232,37 @@ impl ChainConfig {
                 "precompileInputBytesMax",
             ),
             (self.entry_inflated_bytes_max, PROVABLE.inflated_bytes, "entryInflatedBytesMax"),
+            (self.entry_mixed_bytes_max, PROVABLE.mixed_bytes, "entryMixedBytesMax"),
             (self.entry_blobs_max, PROVABLE.blobs, "entryBlobsMax"),
         ];
         if let Some((found, max, field)) = provable.into_iter().find(|(found, max, _)| found > max)
         {
             return Err(ConfigError::Unprovable { field, found, max });
         }
-        let needed = self
-            .entry_deposits_max
-            .saturating_mul(TRANSACTION_GAS_LIMIT_MAX)
-            .saturating_add(crate::ATTRIBUTES_GAS_LIMIT);
-        if self.block_gas_limit < needed {
-            return Err(ConfigError::DepositsDoNotFit { limit: self.block_gas_limit, needed });
+        if self.key_admin != Address::ZERO && self.key_delay == 0 {
+            return Err(ConfigError::NoKeyDelay);
+        }
+        self.check_deposits()
+    }
+
+    /// Checks that one block holds the largest deposit, and the tail blocks every entry's deposits.
+    fn check_deposits(&self) -> Result<(), ConfigError> {
+        let per_block = self.deposit_gas_per_block;
+        let with_attributes = per_block.saturating_add(ATTRIBUTES_GAS_LIMIT);
+        for (field, found, min) in [
+            ("depositGasPerBlock", per_block, TRANSACTION_GAS_LIMIT_MAX),
+            ("blockGasLimit", self.block_gas_limit, with_attributes),
+        ] {
+            if found < min {
+                return Err(ConfigError::TooLow { field, found, min });
+            }
+        }
+        // Each block but the last holds more than this, or the next deposit would fit it.
+        let filled = per_block - TRANSACTION_GAS_LIMIT_MAX + 1;
+        let gas = self.entry_deposits_max.saturating_mul(TRANSACTION_GAS_LIMIT_MAX);
+        let needed = gas.div_ceil(filled);
+        if needed > TAIL_BLOCKS_MAX {
+            return Err(ConfigError::DepositsDoNotFit { needed });
         }
         Ok(())
     }
@@ -264,6 +311,7 @@ mod tests {
             ChainConfig { block_gas_limit: 1_000_000_001, ..dev() },
             ChainConfig { precompile_input_bytes_max: 98_305, ..dev() },
             ChainConfig { entry_inflated_bytes_max: (8 << 20) + 1, ..dev() },
+            ChainConfig { entry_mixed_bytes_max: (1 << 16) + 1, ..dev() },
             ChainConfig { entry_blobs_max: 7, ..dev() },
         ] {
             assert!(matches!(config.validate(), Err(ConfigError::Unprovable { .. })));
@@ -274,7 +322,25 @@ mod tests {
     fn zeros_and_deposits_beyond_a_block_are_rejected() {
         let config = ChainConfig { base_fee_denominator: 0, ..dev() };
         assert_eq!(config.validate(), Err(ConfigError::Zero("baseFeeDenominator")));
-        let config = ChainConfig { block_gas_limit: 30_000_000, ..dev() };
-        assert!(matches!(config.validate(), Err(ConfigError::DepositsDoNotFit { .. })));
+        for config in [
+            ChainConfig { block_gas_limit: 242_591_909, ..dev() },
+            ChainConfig { deposit_gas_per_block: (1 << 24) - 1, ..dev() },
+        ] {
+            assert!(matches!(config.validate(), Err(ConfigError::TooLow { .. })));
+        }
+        let config = ChainConfig { entry_deposits_max: 322, ..dev() };
+        assert_eq!(config.validate(), Err(ConfigError::DepositsDoNotFit { needed: 25 }));
+    }
+
+    #[test]
+    fn bonds_and_the_delay_of_a_key_admin_are_not_zero() {
+        let config = ChainConfig { proposer_bond: U256::ZERO, ..dev() };
+        assert_eq!(config.validate(), Err(ConfigError::Zero("proposerBond")));
+        let config = ChainConfig { game_bond: U256::ZERO, ..dev() };
+        assert_eq!(config.validate(), Err(ConfigError::Zero("gameBond")));
+        let config = ChainConfig { key_delay: 0, ..dev() };
+        assert_eq!(config.validate(), Err(ConfigError::NoKeyDelay));
+        let config = ChainConfig { key_delay: 0, key_admin: Address::ZERO, ..dev() };
+        assert_eq!(config.validate(), Ok(()));
     }
 }

@@ -165,8 +165,16 @@ impl Deposit {
         Some(DepositPreimage { previous, deposit, opaque_data_hash })
     }
 
+    /// Gas limit of the deposit's transaction.
+    pub fn gas_limit(&self) -> Result<u64, DepositError> {
+        let head = self.opaque_data.first_chunk::<OPAQUE_HEAD_BYTES>();
+        let head = head.ok_or(DepositError::OpaqueData(self.index))?;
+        Ok(head[64..72].iter().fold(0, |gas, byte| gas << 8 | u64::from(*byte)))
+    }
+
     /// The deposit as an L2 transaction.
     pub fn to_transaction(&self, source: SourceHash) -> Result<TxEnvelope, DepositError> {
+        let gas_limit = self.gas_limit()?;
         if self.version != OPAQUE_DATA_VERSION {
             return Err(DepositError::Version { index: self.index, version: self.version });
         }
@@ -175,7 +183,7 @@ impl Deposit {
             self.opaque_data.split_at_checked(OPAQUE_HEAD_BYTES).ok_or(malformed)?;
         let (mint, head) = head.split_at(32);
         let (value, head) = head.split_at(32);
-        let (gas_limit, creation) = head.split_at(8);
+        let (_, creation) = head.split_at(8);
         // An amount above 128 bits exceeds all ether, so the portal cannot have received it. The
         // amount saturates, because derivation must not fail.
         let mint = U256::from_be_slice(mint).saturating_to();
@@ -183,7 +191,6 @@ impl Deposit {
             [0] => TxKind::Call(self.to),
             _ => TxKind::Create,
         };
-        let gas_limit = gas_limit.iter().fold(0u64, |gas, byte| gas << 8 | u64::from(*byte));
         Ok(TxDeposit {
             source_hash: source.hash(),
             from: self.from,

@@ -1,18 +1,27 @@
 //! Derives the blocks of one inbox entry.
 //!
 //! The input is an entry with everything that its accumulator authenticates, and the block before
-//! it. The output is the input of the state transition, block by block. Invariant: no data on L1
-//! makes derivation fail. A batch that breaks a rule is skipped, and the entry derives one block
-//! with its deposits.
+//! it. The output is the input of the state transition, block by block.
+//!
+//! ```text
+//! entry, previous, origin, data ─► EntryBlocks: batch blocks, then tail blocks ─► BlockInput
+//!                                    (their number, deposits, transactions)        ▲
+//!                                                                  parent: number, time, origin
+//! ```
+//!
+//! Invariant: no data on L1 makes derivation fail. A batch that breaks a rule is skipped, and the
+//! entry derives tail blocks with its deposits. Deposit counts and times of a good batch are
+//! clamped: other entries may come between what the batcher saw and its batch.
 
 use alloc::{borrow::Cow, vec::Vec};
+use core::ops::Range;
 
 use alloy_primitives::B256;
 
 use crate::{
     BLOB_BYTES, Batch, BatchBlock, BatchError, BlockInput, ChainConfig, DataKind, Deposit,
-    DepositError, DepositHint, Entry, Origin, Parent, QueuedDeposit, SignedTx, StateRootPrefix,
-    TxEnvelope, blob_data_bytes, blobs_hash, calldata_hash, unpack_blobs,
+    DepositError, DepositHint, Entry, Origin, Parent, QueuedDeposit, StateRootPrefix, TxEnvelope,
+    blob_data_bytes, blobs_hash, calldata_hash, unpack_blobs,
 };
 
 /// An inbox entry with everything that its accumulator authenticates.
@@ -20,8 +29,8 @@ use crate::{
 pub struct EntryData<'a> {
     /// The entry.
     pub entry: &'a Entry,
-    /// Number of deposits consumed before the entry: the previous entry's count.
-    pub deposits_before: u64,
+    /// The entry before it.
+    pub previous: &'a Entry,
     /// The entry at index `entry.origin`.
     pub origin: &'a Entry,
     /// Batch data as posted: calldata, or the concatenated blobs. Empty for a forced entry.
@@ -35,15 +44,14 @@ pub struct EntryData<'a> {
 /// The blocks of one entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Derived {
-    /// At least one block.
-    pub blocks: Vec<BlockInput>,
-    /// Hints that identify the entry's deposits, in queue order. Empty if queue positions identify
-    /// the deposits.
-    pub deposit_hints: Vec<DepositHint>,
+    /// At least one block. Signers are not recovered.
+    pub blocks: Vec<BlockInput<TxEnvelope>>,
+    /// The deposits that the blocks take from the queue, in order.
+    pub queued: Vec<QueuedDeposit>,
     /// Prefixes of the state roots that the sequencer claims, one per block; `None` for a block
     /// without transactions. No rule reads them.
     pub claimed_state_roots: Vec<Option<StateRootPrefix>>,
-    /// Why the entry's data was skipped. The entry then derives one block with its deposits.
+    /// Why the entry's data was skipped. The entry then derives tail blocks only.
     pub fault: Option<BatchFault>,
 }
 
@@ -67,6 +75,14 @@ pub enum DeriveError {
         index: u64,
         /// Number of blobs that the entry commits to.
         expected: usize,
+    },
+    /// The given previous entry is not the one before.
+    #[error("entry {index}: entry {found} was given as the one before")]
+    Previous {
+        /// The entry.
+        index: u64,
+        /// The given entry.
+        found: u64,
     },
     /// The given origin is not the entry's.
     #[error("entry {index}: origin is entry {expected}, entry {found} was given")]
@@ -108,31 +124,19 @@ pub enum BatchFault {
     /// The batch has no blocks.
     #[error("batch has no block")]
     NoBlock,
-    /// A block's time is outside the range that origin, entry and the previous block of the batch
-    /// allow.
-    #[error("block {block} has timestamp {found}, allowed are {min} to {max}")]
-    Timestamp {
-        /// Position of the block in the batch.
-        block: usize,
-        /// The block's timestamp.
-        found: u64,
-        /// The earliest allowed timestamp.
-        min: u64,
-        /// The latest allowed timestamp.
+    /// The origin is too old.
+    #[error("the origin is {age} seconds old, {max} are allowed")]
+    OriginAge {
+        /// Seconds of L1 time between the origin and the entry.
+        age: u64,
+        /// The chain's limit.
         max: u64,
     },
-    /// The sum of the blocks' deposit counts differs from the entry's count.
-    #[error("blocks hold {found} deposits, the entry consumes {expected}")]
-    DepositCount {
-        /// Number of deposits that the entry consumes.
-        expected: usize,
-        /// Sum over the blocks.
-        found: usize,
-    },
-    /// The deposit hints are not strictly increasing.
-    #[error("deposit hints are not in the order of L1")]
-    DepositHints,
 }
+
+/// Maximum number of tail blocks of an entry. [`ChainConfig::validate`] makes sure that they hold
+/// every entry's deposits.
+pub const TAIL_BLOCKS_MAX: u64 = 24;
 
 /// Derives the blocks of an inbox entry on top of `parent`.
 ///
@@ -140,14 +144,18 @@ pub enum BatchFault {
 /// the accumulator does not authenticate the arguments.
 pub fn derive(
     config: &ChainConfig,
-    parent: Parent,
+    mut parent: Parent,
     source: &EntryData<'_>,
 ) -> Result<Derived, DeriveError> {
-    let entry = EntryBlocks::open(config, source)?;
+    let mut entry = EntryBlocks::open(config, source)?;
     let claimed_state_roots = entry.blocks.iter().map(|block| block.state_root).collect();
-    let (deposit_hints, fault) = (entry.deposit_hints.clone(), entry.fault.clone());
-    let blocks = entry.all(parent)?;
-    Ok(Derived { blocks, deposit_hints, claimed_state_roots, fault })
+    let mut blocks = Vec::with_capacity(entry.blocks.len());
+    for planned in core::mem::take(&mut entry.blocks) {
+        let block = entry.make(parent, planned)?;
+        parent = block.as_parent();
+        blocks.push(block);
+    }
+    Ok(Derived { blocks, queued: entry.queued, claimed_state_roots, fault: entry.fault })
 }
 
 /// The plan of an entry's blocks. A block depends only on the plan, the rules and the previous
@@ -156,12 +164,22 @@ pub fn derive(
 pub struct EntryBlocks<'a> {
     config: &'a ChainConfig,
     origin: Origin,
-    deposits: &'a [Deposit],
-    /// Empty if queue positions identify the deposits.
-    deposit_hints: Vec<DepositHint>,
-    /// At least one block. The sum of the deposit counts equals the entry's count.
-    blocks: Vec<BatchBlock>,
+    l1_time: u64,
+    queued: Vec<QueuedDeposit>,
+    /// At least one block. Together they take all of `queued`, in order.
+    blocks: Vec<PlannedBlock>,
     fault: Option<BatchFault>,
+}
+
+/// A block of an entry, without what depends on the block before it.
+#[derive(Clone, Debug)]
+struct PlannedBlock {
+    /// Milliseconds since the block before it; `None` for a tail block.
+    step_ms: Option<u64>,
+    /// Its deposits among the entry's.
+    deposits: Range<usize>,
+    state_root: Option<StateRootPrefix>,
+    transactions: Vec<TxEnvelope>,
 }
 
 impl<'a> EntryBlocks<'a> {
@@ -169,17 +187,23 @@ impl<'a> EntryBlocks<'a> {
     /// [`derive()`].
     pub fn open(config: &'a ChainConfig, source: &EntryData<'a>) -> Result<Self, DeriveError> {
         check_arguments(source)?;
-        let origin = Origin::from(source.origin);
-        let deposits = source.deposits;
         let (batch, fault) = match source.entry.data_kind {
-            DataKind::None => (forced(source), None),
+            DataKind::None => (Batch::default(), None),
             DataKind::Calldata | DataKind::Blobs => match read_batch(config, source) {
                 Ok(batch) => (batch, None),
-                Err(fault) => (forced(source), Some(fault)),
+                Err(fault) => (Batch::default(), Some(fault)),
             },
         };
-        let Batch { blocks, deposit_hints } = batch;
-        Ok(Self { config, origin, deposits, deposit_hints, blocks, fault })
+        let gas_limits: Vec<_> =
+            source.deposits.iter().map(Deposit::gas_limit).collect::<Result<_, _>>()?;
+        Ok(Self {
+            config,
+            origin: Origin::from(source.origin),
+            l1_time: source.entry.l1_time,
+            queued: name_deposits(source, &batch),
+            blocks: plan(config, source, batch, &gas_limits),
+            fault,
+        })
     }
 
     /// Number of blocks, at least one.
@@ -188,58 +212,47 @@ impl<'a> EntryBlocks<'a> {
         self.blocks.len()
     }
 
-    /// Block `index` on top of `parent`, with its signers recovered by `recover`. `None` past the
-    /// last block.
+    /// Block `index` on top of `parent`. `None` past the last block.
     pub fn block(
         mut self,
         index: usize,
         parent: Parent,
-        recover: impl FnMut(TxEnvelope) -> SignedTx,
-    ) -> Result<Option<BlockInput>, DeriveError> {
+    ) -> Result<Option<BlockInput<TxEnvelope>>, DeriveError> {
         if index >= self.blocks.len() {
             return Ok(None);
         }
         let block = self.blocks.swap_remove(index);
-        let before: u64 = self.blocks[..index].iter().map(|block| block.deposit_count).sum();
-        self.make(parent, before, block, recover).map(Some)
-    }
-
-    fn all(mut self, mut parent: Parent) -> Result<Vec<BlockInput>, DeriveError> {
-        let mut deposits_before = 0;
-        let mut made = Vec::with_capacity(self.blocks.len());
-        for block in core::mem::take(&mut self.blocks) {
-            let deposit_count = block.deposit_count;
-            let block = self.make(parent, deposits_before, block, SignedTx::recover)?;
-            deposits_before += deposit_count;
-            parent = block.as_parent();
-            made.push(block);
-        }
-        Ok(made)
+        self.make(parent, block).map(Some)
     }
 
     fn make(
         &self,
         parent: Parent,
-        deposits_before: u64,
-        block: BatchBlock,
-        recover: impl FnMut(TxEnvelope) -> SignedTx,
-    ) -> Result<BlockInput, DeriveError> {
-        let at = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-        let queued: Vec<_> = self
-            .deposits
-            .iter()
-            .enumerate()
-            .skip(at(deposits_before))
-            .take(at(block.deposit_count))
-            .map(|(i, deposit)| QueuedDeposit {
-                deposit: deposit.clone(),
-                hint: self.deposit_hints.get(i).copied(),
-            })
-            .collect();
-        let timestamp = parent.timestamp.max(block.timestamp);
-        let transactions = block.transactions.into_iter().map(recover).collect();
-        Ok(BlockInput::new(self.config, parent, self.origin, timestamp, &queued, transactions)?)
+        block: PlannedBlock,
+    ) -> Result<BlockInput<TxEnvelope>, DeriveError> {
+        let PlannedBlock { step_ms, deposits, transactions, .. } = block;
+        let queued = &self.queued[deposits];
+        let time_ms = block_time(self.config, parent.time_ms, &self.origin, self.l1_time, step_ms);
+        Ok(BlockInput::new(self.config, parent, self.origin, time_ms, queued, transactions)?)
     }
+}
+
+/// Time of a block in an entry of L1 time `l1_time`, in milliseconds. `step_ms` counts from the
+/// parent, so that another entry before a batch does not change the distances of its blocks; a tail
+/// block has none and takes the entry's time. The time is clamped: not before the parent and the
+/// origin, and not more than `time_drift_max` seconds after the entry, unless those are.
+pub fn block_time(
+    config: &ChainConfig,
+    parent_ms: u64,
+    origin: &Origin,
+    l1_time: u64,
+    step_ms: Option<u64>,
+) -> u64 {
+    let floor = parent_ms.max(origin.l1_time.saturating_mul(1_000));
+    let bound = l1_time.saturating_add(config.time_drift_max).saturating_mul(1_000).max(floor);
+    let own = step_ms
+        .map_or_else(|| l1_time.saturating_mul(1_000), |step_ms| parent_ms.saturating_add(step_ms));
+    own.clamp(floor, bound)
 }
 
 fn check_arguments(source: &EntryData<'_>) -> Result<(), DeriveError> {
@@ -258,16 +271,17 @@ fn check_arguments(source: &EntryData<'_>) -> Result<(), DeriveError> {
     if entry.data_kind == DataKind::Blobs && (blobs != source.blob_hashes.len() || !whole_blobs) {
         return Err(DeriveError::Blobs { index, expected: source.blob_hashes.len() });
     }
-    if source.origin.index != entry.origin {
-        return Err(DeriveError::Origin {
-            index,
-            expected: entry.origin,
-            found: source.origin.index,
-        });
+    let found = source.previous.index;
+    if found.checked_add(1) != Some(index) {
+        return Err(DeriveError::Previous { index, found });
     }
-    let expected = entry.deposit_count.saturating_sub(source.deposits_before);
-    let in_place =
-        source.deposits.iter().zip(source.deposits_before..).all(|(deposit, i)| deposit.index == i);
+    let (expected, found) = (entry.origin, source.origin.index);
+    if expected != found {
+        return Err(DeriveError::Origin { index, expected, found });
+    }
+    let before = source.previous.deposit_count;
+    let expected = entry.deposit_count.saturating_sub(before);
+    let in_place = source.deposits.iter().zip(before..).all(|(deposit, i)| deposit.index == i);
     if source.deposits.len() as u64 != expected || !in_place {
         let found = source.deposits.len() as u64;
         return Err(DeriveError::Deposits { index, expected, found });
@@ -275,18 +289,9 @@ fn check_arguments(source: &EntryData<'_>) -> Result<(), DeriveError> {
     Ok(())
 }
 
-/// A batch of one block, for an entry without usable data.
-fn forced(source: &EntryData<'_>) -> Batch {
-    let block = BatchBlock {
-        timestamp: source.entry.l1_time,
-        deposit_count: source.deposits.len() as u64,
-        ..BatchBlock::default()
-    };
-    Batch { blocks: alloc::vec![block], deposit_hints: Vec::new() }
-}
-
 /// Decodes the entry's data and checks it against every rule of batches.
 fn read_batch(config: &ChainConfig, source: &EntryData<'_>) -> Result<Batch, BatchFault> {
+    check_origin_age(config, source)?;
     let at_most = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
     let (data, bytes_max) = match source.entry.data_kind {
         DataKind::Blobs => {
@@ -304,47 +309,96 @@ fn read_batch(config: &ChainConfig, source: &EntryData<'_>) -> Result<Batch, Bat
     if batch.blocks.is_empty() {
         return Err(BatchFault::NoBlock);
     }
-    check_timestamps(config, source, &batch.blocks)?;
-    check_deposits(source.deposits, &batch)?;
     Ok(batch)
 }
 
-/// The time of the previous block plays no role: if it is later, the blocks take that time. So an
-/// entry's data alone determines how many blocks it derives, and a proof need not know where
-/// earlier entries end.
-fn check_timestamps(
-    config: &ChainConfig,
-    source: &EntryData<'_>,
-    blocks: &[BatchBlock],
-) -> Result<(), BatchFault> {
-    let max = source.entry.l1_time.saturating_add(config.time_drift_max);
-    let mut min = source.origin.l1_time;
-    for (block, BatchBlock { timestamp: found, .. }) in blocks.iter().enumerate() {
-        if *found < min || *found > max {
-            return Err(BatchFault::Timestamp { block, found: *found, min, max });
-        }
-        min = *found;
+/// After a quiet time the entry before is the newest origin that there is, and behind a forced
+/// entry a batch keeps the origin that it was made for: the forced entry's blocks have moved the
+/// chain's time on.
+fn check_origin_age(config: &ChainConfig, source: &EntryData<'_>) -> Result<(), BatchFault> {
+    let (entry, previous) = (source.entry, source.previous);
+    let age = entry.l1_time.saturating_sub(source.origin.l1_time);
+    let is_newest = entry.origin == previous.index || previous.data_kind == DataKind::None;
+    if age > config.origin_age_max && !is_newest {
+        return Err(BatchFault::OriginAge { age, max: config.origin_age_max });
     }
     Ok(())
 }
 
-fn check_deposits(deposits: &[Deposit], batch: &Batch) -> Result<(), BatchFault> {
-    let hints = &batch.deposit_hints;
-    if hints.len() != deposits.len() {
-        return Err(BatchFault::DepositCount { expected: deposits.len(), found: hints.len() });
-    }
-    // Within an L1 block the hash stays and the log index increases. Another L1 block has another
-    // hash.
-    let increasing = deposits.windows(2).zip(hints.windows(2)).all(|(deposits, hints)| {
-        let same_hash = hints[0].l1_block_hash == hints[1].l1_block_hash;
+/// The entry's deposits with the hints of the batch, if those that name them are in the order of
+/// L1. Otherwise, and where the batch has no hint, the position in the queue names a deposit.
+fn name_deposits(source: &EntryData<'_>, batch: &Batch) -> Vec<QueuedDeposit> {
+    let hint_of = |deposit: &Deposit| {
+        let at = deposit.index.checked_sub(batch.head.first_deposit)?;
+        batch.deposit_hints.get(usize::try_from(at).ok()?).copied()
+    };
+    let hints: Vec<_> = source.deposits.iter().map(hint_of).collect();
+    let are_usable = are_in_order(source.deposits, &hints);
+    let named = source.deposits.iter().zip(hints).map(|(deposit, hint)| QueuedDeposit {
+        deposit: deposit.clone(),
+        hint: hint.filter(|_| are_usable),
+    });
+    named.collect()
+}
+
+/// Within an L1 block the hash stays and the log index increases. Another L1 block has another
+/// hash.
+fn are_in_order(deposits: &[Deposit], hints: &[Option<DepositHint>]) -> bool {
+    deposits.windows(2).zip(hints.windows(2)).all(|(deposits, hints)| {
+        let &[Some(first), Some(second)] = hints else { return true };
+        let same_hash = first.l1_block_hash == second.l1_block_hash;
         if deposits[0].l1_block_number == deposits[1].l1_block_number {
-            same_hash && hints[0].log_index < hints[1].log_index
+            same_hash && first.log_index < second.log_index
         } else {
             !same_hash
         }
-    });
-    if !increasing {
-        return Err(BatchFault::DepositHints);
+    })
+}
+
+/// The blocks of a batch, then tail blocks for the deposits that it leaves. The batch counts
+/// deposits from its own first one: those that an earlier entry took are not taken again.
+fn plan(
+    config: &ChainConfig,
+    source: &EntryData<'_>,
+    batch: Batch,
+    gas_limits: &[u64],
+) -> Vec<PlannedBlock> {
+    let before = source.previous.deposit_count;
+    let mut blocks = Vec::with_capacity(batch.blocks.len() + 1);
+    let mut next = 0;
+    let mut counted = batch.head.first_deposit;
+    for BatchBlock { step_ms, deposit_count, state_root, transactions } in batch.blocks {
+        counted = counted.saturating_add(deposit_count);
+        let goal = usize::try_from(counted.saturating_sub(before)).unwrap_or(usize::MAX);
+        let goal = goal.clamp(next, gas_limits.len());
+        let end = next + deposits_of_block(config, gas_limits[next..goal].iter().copied());
+        let (step_ms, deposits) = (Some(step_ms), next..end);
+        blocks.push(PlannedBlock { step_ms, deposits, state_root, transactions });
+        next = end;
     }
-    Ok(())
+    while next < gas_limits.len() || blocks.is_empty() {
+        let rest = &gas_limits[next..];
+        // The portal takes no deposit that is larger than a block.
+        let count = deposits_of_block(config, rest.iter().copied()).max(1).min(rest.len());
+        let end = next + count;
+        let deposits = next..end;
+        blocks.push(PlannedBlock {
+            step_ms: None,
+            deposits,
+            state_root: None,
+            transactions: Vec::new(),
+        });
+        next = end;
+    }
+    blocks
+}
+
+/// Number of deposits with these gas limits that one block may hold, from the first on.
+pub fn deposits_of_block(config: &ChainConfig, gas_limits: impl IntoIterator<Item = u64>) -> usize {
+    let mut gas = 0u64;
+    let fits = |limit: &u64| {
+        gas = gas.saturating_add(*limit);
+        gas <= config.deposit_gas_per_block
+    };
+    gas_limits.into_iter().take_while(fits).count()
 }

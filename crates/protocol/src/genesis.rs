@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CHUNK_BYTES_MAX, ChainConfig, ConfigError, Header,
+    CHUNK_BYTES_MAX, ChainConfig, ConfigError, Header, extra_data,
     predeploys::{L2_STANDARD_BRIDGE, SEQUENCER_FEE_VAULT},
 };
 
@@ -109,6 +109,11 @@ impl Genesis {
         }
     }
 
+    /// Time of block 0, in milliseconds.
+    pub const fn timestamp_ms(&self) -> u64 {
+        self.timestamp.saturating_mul(1_000)
+    }
+
     /// Header of block 0, from the root of its state.
     pub fn header(&self, state_root: B256) -> Header {
         Header {
@@ -121,6 +126,7 @@ impl Genesis {
             number: 0,
             gas_limit: self.config.block_gas_limit,
             timestamp: self.timestamp,
+            extra_data: extra_data(self.timestamp_ms()),
             base_fee_per_gas: Some(self.config.initial_base_fee),
             blob_gas_used: Some(0),
             excess_blob_gas: Some(0),

@@ -1,7 +1,9 @@
 //! The L1 inbox: entries, their accumulator, and commitments to batch data.
 //!
 //! Format: `acc_k = keccak256(abi.encode(acc_{k-1}, entry_k))`, where `acc_{-1}` is the
-//! chain-config hash. Field order and widths are those of `Inbox.sol`.
+//! chain-config hash. Beside it runs the content chain, which only batches extend: it commits to
+//! what the batcher decided and to nothing that only L1 knows ([`BatchContent::extend`]). Field order and
+//! widths are those of `Inbox.sol`.
 
 use alloc::vec::Vec;
 
@@ -13,13 +15,13 @@ use serde::{Deserialize, Serialize};
 pub const CHUNK_BYTES_MAX: usize = 96 * 1024;
 
 /// Words of an entry's preimage.
-const ENTRY_WORDS: usize = 12;
+const ENTRY_WORDS: usize = 14;
 
 /// The place where L1 holds an entry's batch data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DataKind {
-    /// No data: a forced entry, which derives one block with its deposits.
+    /// No data: a forced entry, which derives blocks with its deposits only.
     None,
     /// In the calldata of the L1 transaction that appended the entry.
     Calldata,
@@ -76,6 +78,11 @@ pub struct Entry {
     pub l1_parent_hash: B256,
     /// Index of the earlier entry whose L1 attributes this entry's blocks see.
     pub origin: u64,
+    /// Accumulator after that entry; zero for entry 0, which has no origin.
+    pub origin_acc: B256,
+    /// Time of the newest entry up to this one whose data L1 does not carry, in seconds; zero for
+    /// none. No contract function creates such an entry.
+    pub offchain_time: u64,
 }
 
 impl Entry {
@@ -100,6 +107,8 @@ impl Entry {
             self.l1_blob_base_fee.into(),
             self.l1_parent_hash,
             word(self.origin),
+            self.origin_acc,
+            word(self.offchain_time),
         ];
         words.as_flattened_bytes()
     }
@@ -120,6 +129,8 @@ impl Entry {
             l1_blob_base_fee,
             l1_parent_hash,
             origin,
+            origin_acc,
+            offchain_time,
         ] = words::<ENTRY_WORDS>(bytes)?;
         let entry = Self {
             index: number(index)?,
@@ -133,6 +144,8 @@ impl Entry {
             l1_blob_base_fee: l1_blob_base_fee.into(),
             l1_parent_hash,
             origin: number(origin)?,
+            origin_acc,
+            offchain_time: number(offchain_time)?,
         };
         Some((previous, entry))
     }
@@ -147,6 +160,48 @@ pub fn calldata_hash(data: &[u8]) -> B256 {
 /// Commitment to blobs: the hash of their versioned hashes (EIP-4844).
 pub fn blobs_hash(versioned_hashes: &[B256]) -> B256 {
     keccak256(versioned_hashes.as_flattened_bytes())
+}
+
+/// A batch as the batcher decided on it: what one step of the content chain commits to. What the
+/// inbox records may differ in deposits and origin, if other entries came in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchContent {
+    /// Where L1 holds the batch data.
+    pub data_kind: DataKind,
+    /// Commitment to the batch data.
+    pub data_hash: B256,
+    /// Number of deposits that the chain has consumed after the batch.
+    pub deposit_count: u64,
+    /// Accumulator over these deposits.
+    pub deposit_acc: B256,
+    /// Index of the origin.
+    pub origin: u64,
+    /// Accumulator after the origin.
+    pub origin_acc: B256,
+}
+
+impl BatchContent {
+    /// The content of a batch that the inbox recorded as the batcher made it.
+    pub const fn of(entry: &Entry) -> Self {
+        let &Entry { data_kind, data_hash, deposit_count, deposit_acc, origin, origin_acc, .. } =
+            entry;
+        Self { data_kind, data_hash, deposit_count, deposit_acc, origin, origin_acc }
+    }
+
+    /// The content chain after this batch: `keccak256(abi.encode(content, batch))`. Before the
+    /// first batch it is the chain-config hash.
+    pub fn extend(&self, content: B256) -> B256 {
+        let words = [
+            content,
+            B256::with_last_byte(self.data_kind.as_u8()),
+            self.data_hash,
+            word(self.deposit_count),
+            self.deposit_acc,
+            word(self.origin),
+            self.origin_acc,
+        ];
+        keccak256(words.as_flattened_bytes())
+    }
 }
 
 /// A number as a 32-byte big-endian word.
@@ -196,6 +251,8 @@ mod tests {
             l1_blob_base_fee: U256::from(8),
             l1_parent_hash: B256::repeat_byte(9),
             origin: 10,
+            origin_acc: B256::repeat_byte(11),
+            offchain_time: 12,
         };
         let previous = B256::repeat_byte(7);
         let bytes = entry.preimage(previous);
@@ -205,7 +262,7 @@ mod tests {
         assert_eq!(Entry::from_preimage(&bytes[1..]), None);
         assert_eq!(Entry::from_preimage(&[&bytes[..], &[0; 32]].concat()), None);
         // Set an index, a kind and an origin out of range.
-        for (at, byte) in [(32, 1), (64 + 31, 3), (64, 1), (11 * 32 + 23, 1)] {
+        for (at, byte) in [(32, 1), (64 + 31, 3), (64, 1), (11 * 32 + 23, 1), (13 * 32, 1)] {
             let mut bytes = bytes.clone();
             bytes[at] = byte;
             assert_eq!(Entry::from_preimage(&bytes), None, "byte {at}");

@@ -30,22 +30,26 @@ mod transaction;
 mod withdrawal;
 
 pub use batch::{
-    BATCH_VERSION, Batch, BatchBlock, BatchEncoder, BatchError, BatchLimits, DepositHint, Effort,
-    StateRootPrefix, state_root_prefix,
+    BATCH_VERSION, Batch, BatchBlock, BatchEncoder, BatchError, BatchHead, BatchLimits,
+    DepositHint, Effort, StateRootPrefix, state_root_prefix,
 };
 pub use blob::{BLOB_BYTES, blob_data_bytes, blobs_for, pack_blobs, unpack_blobs};
 pub use block::{
-    BlockInput, Origin, Parent, QueuedDeposit, Receipt, history_slot, mix_hash, next_base_fee,
+    BlockInput, Origin, Parent, QueuedDeposit, Receipt, extra_data, history_slot, mix_hash,
+    next_base_fee, time_ms,
 };
 pub use config::{ChainConfig, ConfigError};
 pub use deposit::{
     ATTRIBUTES_GAS_LIMIT, DEPOSITOR_ACCOUNT, Deposit, DepositError, DepositPreimage, SourceHash,
     attributes_deposit,
 };
-pub use derive::{BatchFault, DeriveError, Derived, EntryBlocks, EntryData, derive};
+pub use derive::{
+    BatchFault, DeriveError, Derived, EntryBlocks, EntryData, TAIL_BLOCKS_MAX, block_time,
+    deposits_of_block, derive,
+};
 pub use fee::L1Fee;
 pub use genesis::{Genesis, GenesisAccount, L1Deployment};
-pub use inbox::{CHUNK_BYTES_MAX, DataKind, Entry, blobs_hash, calldata_hash};
+pub use inbox::{BatchContent, CHUNK_BYTES_MAX, DataKind, Entry, blobs_hash, calldata_hash};
 pub use oracle::{
     LocalInput, LocalInputs, ORACLE_WORD_BYTES, Oracle, OracleWord, Preimage, Preimages,
     PreimagesError, blob_key, is_oracle_key, keccak_key, precompile_key,

@@ -89,9 +89,30 @@ impl SignedTx {
         Self::new(envelope, signer)
     }
 
+    /// The transaction with the result of [`ecrecover`] on its signature, computed elsewhere. The
+    /// signature's ranges are checked here. `encoded` holds the transaction's EIP-2718 bytes.
+    pub fn with_recovered(
+        envelope: TxEnvelope,
+        recovered: Option<Address>,
+        encoded: &[u8],
+    ) -> Self {
+        let signer = signature_of(&envelope)
+            .and_then(check_ranges)
+            .and_then(|()| recovered.ok_or(SignatureError::NoSigner));
+        Self::new_encoded(envelope, signer, encoded)
+    }
+
     fn new(envelope: TxEnvelope, signer: Result<Address, SignatureError>) -> Self {
-        let data_size = L1Fee::size_of(&envelope.encoded_2718());
-        Self(Arc::new(Known { envelope, signer, data_size }))
+        let encoded = envelope.encoded_2718();
+        Self::new_encoded(envelope, signer, &encoded)
+    }
+
+    fn new_encoded(
+        envelope: TxEnvelope,
+        signer: Result<Address, SignatureError>,
+        encoded: &[u8],
+    ) -> Self {
+        Self(Arc::new(Known { envelope, signer, data_size: L1Fee::size_of(encoded) }))
     }
 
     /// Trusts the given sender and does not read the signature. For measurements and tests of later
@@ -165,14 +186,36 @@ fn recover_signer(
     envelope: &TxEnvelope,
     recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
 ) -> Result<Address, SignatureError> {
-    let (signature, digest) = match envelope {
-        TxEnvelope::Legacy(tx) => (tx.signature(), tx.signature_hash()),
-        TxEnvelope::Eip2930(tx) => (tx.signature(), tx.signature_hash()),
-        TxEnvelope::Eip1559(tx) => (tx.signature(), tx.signature_hash()),
-        TxEnvelope::Eip7702(tx) => (tx.signature(), tx.signature_hash()),
+    let digest = match envelope {
+        TxEnvelope::Legacy(tx) => tx.signature_hash(),
+        TxEnvelope::Eip2930(tx) => tx.signature_hash(),
+        TxEnvelope::Eip1559(tx) => tx.signature_hash(),
+        TxEnvelope::Eip7702(tx) => tx.signature_hash(),
         TxEnvelope::Deposit(_) | TxEnvelope::PostExec(_) => return Err(SignatureError::Unsigned),
     };
-    recover_address(signature, digest, recover)
+    recover_address(signature_of(envelope)?, digest, recover)
+}
+
+const fn signature_of(envelope: &TxEnvelope) -> Result<&Signature, SignatureError> {
+    match envelope {
+        TxEnvelope::Legacy(tx) => Ok(tx.signature()),
+        TxEnvelope::Eip2930(tx) => Ok(tx.signature()),
+        TxEnvelope::Eip1559(tx) => Ok(tx.signature()),
+        TxEnvelope::Eip7702(tx) => Ok(tx.signature()),
+        TxEnvelope::Deposit(_) | TxEnvelope::PostExec(_) => Err(SignatureError::Unsigned),
+    }
+}
+
+/// Checks a signature's ranges by the rules of transactions (EIP-2).
+fn check_ranges(signature: &Signature) -> Result<(), SignatureError> {
+    let in_range = |value: U256| !value.is_zero() && value < SECP256K1_N;
+    if !in_range(signature.r())
+        || !in_range(signature.s())
+        || signature.s() > alloy_consensus::crypto::SECP256K1N_HALF
+    {
+        return Err(SignatureError::OutOfRange);
+    }
+    Ok(())
 }
 
 /// The address of the key that made `signature` over `digest`, by the rules of transactions
@@ -182,13 +225,7 @@ fn recover_address(
     digest: B256,
     recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
 ) -> Result<Address, SignatureError> {
-    let in_range = |value: U256| !value.is_zero() && value < SECP256K1_N;
-    if !in_range(signature.r())
-        || !in_range(signature.s())
-        || signature.s() > alloy_consensus::crypto::SECP256K1N_HALF
-    {
-        return Err(SignatureError::OutOfRange);
-    }
+    check_ranges(signature)?;
     recover(&ecrecover_input(signature, digest)).ok_or(SignatureError::NoSigner)
 }
 

@@ -11,8 +11,8 @@ use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, hex, kecca
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use turnpike_protocol::{
-    Batch, BatchBlock, BatchEncoder, BatchError, BatchLimits, DepositHint, Effort, StateRootPrefix,
-    TxEnvelope, decode_transaction,
+    Batch, BatchBlock, BatchEncoder, BatchError, BatchHead, BatchLimits, DepositHint, Effort,
+    StateRootPrefix, TxEnvelope, decode_transaction,
 };
 
 const LIMITS: BatchLimits = BatchLimits {
@@ -20,10 +20,11 @@ const LIMITS: BatchLimits = BatchLimits {
     block_transactions_max: 10_000,
     deposits_max: 100,
     inflated_bytes_max: 1 << 22,
+    mixed_bytes_max: 1 << 16,
 };
 
-/// Bytes that a transaction counts for besides its calldata and lists.
-const TRANSACTION_BYTES: usize = 320;
+/// The head of batches whose first block is at the time of [`swap`]'s deadlines.
+const HEAD: BatchHead = BatchHead { first_deposit: 0, reference_time: 1_800_000_000 };
 
 fn encode(batch: &Batch) -> Vec<u8> {
     batch.encode(LIMITS, Effort::Fast).expect("within the limits")
@@ -31,8 +32,8 @@ fn encode(batch: &Batch) -> Vec<u8> {
 
 fn of_transactions(transactions: Vec<TxEnvelope>) -> Batch {
     let state_root = (!transactions.is_empty()).then_some(StateRootPrefix::repeat_byte(9));
-    let block = BatchBlock { timestamp: 1_800_000_000, deposit_count: 0, state_root, transactions };
-    Batch { blocks: vec![block], deposit_hints: Vec::new() }
+    let block = BatchBlock { step_ms: 100, deposit_count: 0, state_root, transactions };
+    Batch { head: HEAD, blocks: vec![block], ..Batch::default() }
 }
 
 fn call(input: Vec<u8>) -> TxEnvelope {
@@ -162,18 +163,21 @@ fn any_batch() -> impl Strategy<Value = Batch> {
         log_index,
     });
     let block = (
-        prop_oneof![1_800_000_000u64..1_800_000_010, any_u64()],
+        prop_oneof![98u64..102, any_u64()],
         any::<[u8; 4]>(),
         prop::collection::vec(any_transaction(), 0..4),
         prop::collection::vec(hint, 0..3),
     );
-    prop::collection::vec(block, 0..5).prop_map(|blocks| {
-        let mut batch = Batch::default();
-        for (timestamp, root, transactions, hints) in blocks {
+    let head = (any_u64(), prop_oneof![Just(1_800_000_000), any_u64()]);
+    let head = head
+        .prop_map(|(first_deposit, reference_time)| BatchHead { first_deposit, reference_time });
+    (head, prop::collection::vec(block, 0..5)).prop_map(|(head, blocks)| {
+        let mut batch = Batch { head, ..Batch::default() };
+        for (step_ms, root, transactions, hints) in blocks {
             let state_root = (!transactions.is_empty()).then_some(root.into());
             let deposit_count = hints.len() as u64;
             batch.deposit_hints.extend(hints);
-            batch.blocks.push(BatchBlock { timestamp, deposit_count, state_root, transactions });
+            batch.blocks.push(BatchBlock { step_ms, deposit_count, state_root, transactions });
         }
         batch
     })
@@ -212,7 +216,7 @@ proptest! {
     #[test]
     fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600), memory in 0u8..12) {
         let _ = Batch::decode(&bytes, &LIMITS);
-        let _ = Batch::decode(&[&[1, memory][..], &bytes].concat(), &LIMITS);
+        let _ = Batch::decode(&[&[2, memory][..], &bytes].concat(), &LIMITS);
     }
 
     #[test]
@@ -225,7 +229,7 @@ proptest! {
             let place = place.index(bytes.len());
             bytes[place] = byte;
         }
-        let mut encoder = BatchEncoder::new(LIMITS, Effort::Fast);
+        let mut encoder = BatchEncoder::new(LIMITS, Effort::Fast, HEAD).expect("opens");
         let pushed = encoder.push(1, StateRootPrefix::ZERO, &[], &[bytes.clone().into()]);
         match decode_transaction(&bytes) {
             Ok(tx) if tx.encoded_2718() == bytes => {
@@ -239,11 +243,11 @@ proptest! {
 
     #[test]
     fn bytes_max_bounds_the_size(batch in any_batch()) {
-        let mut encoder = BatchEncoder::new(LIMITS, Effort::Fast);
+        let mut encoder = BatchEncoder::new(LIMITS, Effort::Fast, HEAD).expect("opens");
         for block in &batch.blocks {
             let raw: Vec<Bytes> =
                 block.transactions.iter().map(|tx| tx.encoded_2718().into()).collect();
-            encoder.push(block.timestamp, StateRootPrefix::ZERO, &[], &raw).expect("pushes");
+            encoder.push(block.step_ms, StateRootPrefix::ZERO, &[], &raw).expect("pushes");
         }
         let bytes_max = encoder.bytes_max();
         let length = encoder.finish().len();
@@ -263,15 +267,15 @@ fn truncated_or_extended_batches_are_rejected() {
     }
     assert_eq!(Batch::decode(&[], &LIMITS), Err(BatchError::Empty));
     assert_eq!(Batch::decode(&[9, 0], &LIMITS), Err(BatchError::Version(9)));
-    assert_eq!(Batch::decode(&[1, 11, 0], &LIMITS), Err(BatchError::Malformed("no such memory")));
+    assert_eq!(Batch::decode(&[2, 11, 0], &LIMITS), Err(BatchError::Malformed("no such memory")));
 }
 
 #[test]
 fn decompression_bombs_are_rejected() {
     let wide = BatchLimits { inflated_bytes_max: 1 << 30, ..LIMITS };
-    for input in [vec![0; 4 + (32 << 15)], vec![0; 1 << 20]] {
-        let size = 64 + TRANSACTION_BYTES + input.len();
+    for input in [vec![0; 4 + (32 << 15)], vec![0; 1 << 16]] {
         let bomb = of_transactions(vec![call(input)]);
+        let size = 64 + bomb.blocks[0].transactions[0].encode_2718_len();
         let bytes = bomb.encode(wide, Effort::Fast).expect("encodes");
         assert!(bytes.len() < 2_000, "{} bytes", bytes.len());
         let limits = BatchLimits { inflated_bytes_max: size, ..LIMITS };
@@ -282,17 +286,61 @@ fn decompression_bombs_are_rejected() {
 }
 
 #[test]
+fn writer_turns_to_raw_bytes_when_the_mixed_ones_are_spent() {
+    let limits = |mixed_bytes_max| BatchLimits { mixed_bytes_max, ..LIMITS };
+    // Calldata, then a word that is neither a number nor an address.
+    let word = [&[1; 4][..], &[0xee; 32]].concat();
+    let batch = of_transactions(vec![call(vec![5; 1_000]), call(word)]);
+    let with = |mixed_bytes_max| {
+        let bytes = batch.encode(limits(mixed_bytes_max), Effort::Fast).expect("encodes");
+        for (limit, fits) in [(mixed_bytes_max, true), (mixed_bytes_max.wrapping_sub(1), false)] {
+            let decoded = Batch::decode(&bytes, &limits(limit));
+            let expected = if fits || limit > 2_000 {
+                Ok(batch.clone())
+            } else {
+                Err(BatchError::TooMany("mixed bytes", if limit < 1_000 { 1_000 } else { 32 }))
+            };
+            assert_eq!(decoded, expected, "{mixed_bytes_max} at {limit}");
+        }
+        bytes.len()
+    };
+    let mixed = with(1_032);
+    let raw = Batch::decode(&batch.encode(limits(0), Effort::Fast).expect("encodes"), &limits(0));
+    assert_eq!(raw.as_ref(), Ok(&batch));
+    let part = with(1_000);
+    assert!(mixed < part, "{mixed} of {part} bytes");
+}
+
+#[test]
+fn largest_random_transaction_fits_an_empty_batch() {
+    let noise: Vec<u8> = (0u32..4_096).flat_map(|i| keccak256(i.to_be_bytes()).0).collect();
+    // One byte decides whether the calldata has the shape of words.
+    for length in [131_072, 131_076 - 32] {
+        for create in [false, true] {
+            let input = noise[..length].to_vec();
+            let to = if create { TxKind::Create } else { TxKind::Call(Address::ZERO) };
+            let tx = TxLegacy { to, input: input.into(), ..Default::default() };
+            let batch = of_transactions(vec![tx.into_signed(Signature::test_signature()).into()]);
+            let bytes = encode(&batch);
+            assert!(bytes.len() < length + length / 64 + 2_000, "{} of {length}", bytes.len());
+            assert_eq!(Batch::decode(&bytes, &LIMITS).as_ref(), Ok(&batch));
+        }
+    }
+}
+
+#[test]
 fn counts_beyond_limits_are_rejected() {
     let wide = BatchLimits {
         blocks_max: usize::MAX,
         block_transactions_max: usize::MAX,
         deposits_max: usize::MAX,
         inflated_bytes_max: usize::MAX,
+        mixed_bytes_max: usize::MAX,
     };
     let decode = |batch: &Batch, limits: &BatchLimits| {
         Batch::decode(&batch.encode(wide, Effort::Fast).expect("encodes"), limits)
     };
-    let blocks = Batch { blocks: vec![BatchBlock::default(); 3], deposit_hints: Vec::new() };
+    let blocks = Batch { blocks: vec![BatchBlock::default(); 3], ..Batch::default() };
     let limits = BatchLimits { blocks_max: 2, ..LIMITS };
     assert_eq!(decode(&blocks, &limits), Err(BatchError::TooMany("blocks", 3)));
     assert_eq!(blocks.encode(limits, Effort::Fast), Err(BatchError::TooMany("blocks", 3)));
@@ -310,13 +358,15 @@ fn counts_beyond_limits_are_rejected() {
 
 #[test]
 fn runs_of_empty_blocks_take_few_bytes() {
-    let block = |timestamp| BatchBlock { timestamp, ..BatchBlock::default() };
-    let blocks = (0..1_000).map(|i| block(1_800_000_000 + 2 * i)).collect();
-    let batch = Batch { blocks, deposit_hints: Vec::new() };
+    let block = BatchBlock { step_ms: 2_000, ..BatchBlock::default() };
+    let batch = Batch { head: HEAD, blocks: vec![block; 1_000], ..Batch::default() };
     let bytes = encode(&batch);
     assert!(bytes.len() <= 32, "{} bytes", bytes.len());
     assert_eq!(Batch::decode(&bytes, &LIMITS), Ok(batch));
 }
+
+/// Limits of the golden vectors.
+const VECTOR_LIMITS: BatchLimits = BatchLimits { mixed_bytes_max: 256, ..LIMITS };
 
 /// A batch in the form of the golden vectors.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -324,6 +374,8 @@ fn runs_of_empty_blocks_take_few_bytes() {
 struct Vector {
     name: String,
     encoded: Bytes,
+    first_deposit: u64,
+    reference_time: u64,
     blocks: Vec<VectorBlock>,
     deposit_hints: Vec<(B256, u64)>,
 }
@@ -331,7 +383,7 @@ struct Vector {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct VectorBlock {
-    timestamp: u64,
+    step_ms: u64,
     deposit_count: u64,
     state_root: Option<StateRootPrefix>,
     transactions: Vec<Bytes>,
@@ -340,7 +392,7 @@ struct VectorBlock {
 impl Vector {
     fn new(name: &str, batch: &Batch) -> Self {
         let block = |block: &BatchBlock| VectorBlock {
-            timestamp: block.timestamp,
+            step_ms: block.step_ms,
             deposit_count: block.deposit_count,
             state_root: block.state_root,
             transactions: block.transactions.iter().map(|tx| tx.encoded_2718().into()).collect(),
@@ -348,7 +400,9 @@ impl Vector {
         let hints = batch.deposit_hints.iter().map(|hint| (hint.l1_block_hash, hint.log_index));
         Self {
             name: name.into(),
-            encoded: encode(batch).into(),
+            encoded: batch.encode(VECTOR_LIMITS, Effort::Fast).expect("encodes").into(),
+            first_deposit: batch.head.first_deposit,
+            reference_time: batch.head.reference_time,
             blocks: batch.blocks.iter().map(block).collect(),
             deposit_hints: hints.collect(),
         }
@@ -356,18 +410,20 @@ impl Vector {
 
     /// One batch of each kind. They are always the same.
     fn all() -> Vec<Self> {
-        let empty = |timestamp| BatchBlock { timestamp, ..BatchBlock::default() };
+        let empty = |step_ms| BatchBlock { step_ms, ..BatchBlock::default() };
         let quiet = Batch {
-            blocks: [0, 1, 2, 2, 9].map(|i| empty(1_800_000_000 + i)).into(),
-            deposit_hints: Vec::new(),
+            head: HEAD,
+            blocks: [100, 100, 100, 0, 7_003].map(empty).into(),
+            ..Batch::default()
         };
         let mut deposits = quiet.clone();
+        deposits.head.first_deposit = 3;
         deposits.blocks[3].deposit_count = 2;
         deposits.deposit_hints = [5, 9]
             .map(|log_index| DepositHint { l1_block_hash: keccak256("block"), log_index })
             .into();
         let mut typed = of_transactions(every_type());
-        typed.blocks.insert(0, empty(1_799_999_999));
+        typed.blocks.insert(0, empty(99));
         let swaps = of_transactions((0..20).map(swap).collect());
         let code = hex!("608060405234801561001057600080fd5b50610150806100206000396000f3fe");
         let odd = of_transactions(vec![
@@ -377,9 +433,18 @@ impl Vector {
                 .into_signed(Signature::new(U256::MAX, U256::MAX, true))
                 .into(),
         ]);
-        [("quiet", quiet), ("deposits", deposits), ("types", typed), ("swaps", swaps), ("odd", odd)]
-            .map(|(name, batch)| Self::new(name, &batch))
-            .into()
+        // The second field does not fit what the first one leaves of the mixed bytes.
+        let raw = of_transactions(vec![call(vec![7; 250]), call(vec![8; 30]), call(vec![9])]);
+        [
+            ("quiet", quiet),
+            ("deposits", deposits),
+            ("types", typed),
+            ("swaps", swaps),
+            ("odd", odd),
+            ("raw", raw),
+        ]
+        .map(|(name, batch)| Self::new(name, &batch))
+        .into()
     }
 }
 
@@ -446,7 +511,7 @@ fn encoding_matches_the_golden_vectors() {
     let json = std::fs::read_to_string(VECTORS).expect("vectors/batch.json");
     let vectors: Vec<Vector> = serde_json::from_str(&json).expect("vectors");
     for vector in &vectors {
-        let batch = Batch::decode(&vector.encoded, &LIMITS).expect("decodes");
+        let batch = Batch::decode(&vector.encoded, &VECTOR_LIMITS).expect("decodes");
         assert_eq!(Vector::new(&vector.name, &batch), *vector);
     }
     assert_eq!(vectors, Vector::all());

@@ -3,13 +3,14 @@
 use alloy_consensus::{SignableTransaction as _, TxEip1559};
 use alloy_primitives::{Address, B256, Bytes, Signature, U256, hex};
 use turnpike_protocol::{
-    Batch, BatchBlock, BatchError, BatchFault, BatchLimits, ChainConfig, DataKind, Deposit,
-    DepositHint, DeriveError, Derived, Effort, Entry, EntryBlocks, EntryData, Genesis, Parent,
-    SignedTx, SourceHash, StateRootPrefix, TxEnvelope, calldata_hash, derive, mix_hash,
+    Batch, BatchBlock, BatchError, BatchFault, BatchHead, BatchLimits, ChainConfig, DataKind,
+    Deposit, DepositHint, DeriveError, Derived, Effort, Entry, EntryBlocks, EntryData, Genesis,
+    Origin, Parent, SignedTx, SourceHash, StateRootPrefix, TxEnvelope, block_time, calldata_hash,
+    derive, mix_hash,
 };
 
 const KEY: [u8; 32] = hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
-const PARENT: Parent = Parent { number: 7, timestamp: 1_000, origin: Some(2) };
+const PARENT: Parent = Parent { number: 7, time_ms: 1_000_000, origin: Some(2) };
 
 /// Limits of an encoder whose batches exceed the chain's limits.
 const WIDE: BatchLimits = BatchLimits {
@@ -17,6 +18,7 @@ const WIDE: BatchLimits = BatchLimits {
     block_transactions_max: usize::MAX,
     deposits_max: usize::MAX,
     inflated_bytes_max: usize::MAX,
+    mixed_bytes_max: usize::MAX,
 };
 
 /// An entry under test, with everything that an honest reader of L1 provides.
@@ -27,17 +29,25 @@ struct Case {
     kind: DataKind,
     deposits: Vec<Deposit>,
     origin: u64,
+    previous: Entry,
+    l1_time: u64,
     parent: Parent,
 }
 
 impl Case {
     fn new(blocks: Vec<BatchBlock>) -> Self {
         Self {
-            batch: Batch { blocks, deposit_hints: Vec::new() },
+            batch: Batch {
+                head: BatchHead { first_deposit: 5, reference_time: 1_000 },
+                blocks,
+                deposit_hints: Vec::new(),
+            },
             data: None,
             kind: DataKind::Calldata,
             deposits: Vec::new(),
             origin: 2,
+            previous: Entry { deposit_count: 5, ..entry(8, 1_090, 2) },
+            l1_time: 1_100,
             parent: PARENT,
         }
     }
@@ -62,12 +72,12 @@ impl Case {
             data_kind: self.kind,
             data_hash: if self.kind == DataKind::None { B256::ZERO } else { calldata_hash(&data) },
             deposit_count: 5 + self.deposits.len() as u64,
-            ..entry(9, 1_100, self.origin)
+            ..entry(9, self.l1_time, self.origin)
         };
         let source = EntryData {
             entry: &entry,
-            deposits_before: 5,
-            origin: &entry_at(self.origin),
+            previous: &self.previous,
+            origin: &if self.origin == 8 { self.previous } else { entry_at(self.origin) },
             data: &data,
             blob_hashes: &[],
             deposits: &self.deposits,
@@ -82,7 +92,7 @@ impl Case {
     /// Derives the entry and expects that its batch is skipped.
     fn fault(&self) -> BatchFault {
         let derived = self.derive().expect("derivation never fails");
-        assert_eq!(derived.blocks.len(), 1, "a bad batch derives one block");
+        assert_eq!(derived.blocks.len(), 1, "a bad batch derives a tail block");
         assert_eq!(user_deposits(&derived).len(), self.deposits.len());
         assert!(derived.blocks[0].transactions.is_empty());
         derived.fault.expect("a fault")
@@ -102,6 +112,8 @@ fn entry(index: u64, l1_time: u64, origin: u64) -> Entry {
         l1_blob_base_fee: U256::from(1),
         l1_parent_hash: B256::with_last_byte(index as u8),
         origin,
+        origin_acc: B256::ZERO,
+        offchain_time: 0,
     }
 }
 
@@ -110,9 +122,13 @@ fn entry_at(index: u64) -> Entry {
 }
 
 fn deposit(index: u64, l1_block_number: u64) -> Deposit {
+    deposit_of(index, l1_block_number, 100_000)
+}
+
+fn deposit_of(index: u64, l1_block_number: u64, gas_limit: u64) -> Deposit {
     let mut data = [0u8; 73];
     data[31] = 9;
-    data[66..72].copy_from_slice(&100_000u64.to_be_bytes()[2..]);
+    data[64..72].copy_from_slice(&gas_limit.to_be_bytes());
     Deposit {
         index,
         l1_block_number,
@@ -123,9 +139,9 @@ fn deposit(index: u64, l1_block_number: u64) -> Deposit {
     }
 }
 
-fn block(timestamp: u64, deposit_count: u64, transactions: Vec<TxEnvelope>) -> BatchBlock {
+fn block(step_ms: u64, deposit_count: u64, transactions: Vec<TxEnvelope>) -> BatchBlock {
     let state_root = (!transactions.is_empty()).then_some(StateRootPrefix::repeat_byte(7));
-    BatchBlock { timestamp, deposit_count, state_root, transactions }
+    BatchBlock { step_ms, deposit_count, state_root, transactions }
 }
 
 fn transfer(nonce: u64) -> TxEnvelope {
@@ -145,34 +161,44 @@ fn user_deposits(derived: &Derived) -> Vec<B256> {
         .collect()
 }
 
+/// Number, time and counts of each block.
+fn shape(derived: &Derived) -> Vec<(u64, u64, usize, usize)> {
+    let blocks = derived.blocks.iter();
+    blocks.map(|b| (b.number, b.time_ms, b.deposits.len(), b.transactions.len())).collect()
+}
+
+fn named(log_indices: &[u64]) -> Vec<B256> {
+    let l1_block_hash = B256::repeat_byte(1);
+    let name = |log_index: &u64| SourceHash::User { l1_block_hash, log_index: *log_index }.hash();
+    log_indices.iter().map(name).collect()
+}
+
+fn queued(indices: &[u64]) -> Vec<B256> {
+    indices.iter().map(|index| SourceHash::Queue { index: *index }.hash()).collect()
+}
+
 #[test]
 fn batch_derives_its_blocks() {
     let case = Case::new(vec![
-        block(1_000, 0, vec![transfer(0), transfer(1)]),
-        block(1_005, 1, vec![]),
-        block(1_005, 1, vec![transfer(2)]),
+        block(0, 0, vec![transfer(0), transfer(1)]),
+        block(5_007, 1, vec![]),
+        block(0, 1, vec![transfer(2)]),
     ])
     .with_deposits(&[3, 3], &[(1, 4), (1, 6)]);
     let derived = case.derive().expect("derives");
     assert_eq!(derived.fault, None);
     let claimed = Some(StateRootPrefix::repeat_byte(7));
     assert_eq!(derived.claimed_state_roots, [claimed, None, claimed]);
-    let shape: Vec<_> = derived
-        .blocks
-        .iter()
-        .map(|b| (b.number, b.timestamp, b.deposits.len(), b.transactions.len()))
-        .collect();
-    assert_eq!(shape, [(8, 1_000, 0, 2), (9, 1_005, 1, 0), (10, 1_005, 1, 1)]);
-    let names = [4, 6].map(|log_index| {
-        SourceHash::User { l1_block_hash: B256::repeat_byte(1), log_index }.hash()
-    });
-    assert_eq!(user_deposits(&derived), names);
-    assert!(derived.blocks[0].transactions.iter().all(|tx| tx.signer().is_ok()));
+    let blocks = [(8, 1_000_000, 0, 2), (9, 1_005_007, 1, 0), (10, 1_005_007, 1, 1)];
+    assert_eq!(shape(&derived), blocks);
+    assert_eq!(user_deposits(&derived), named(&[4, 6]));
+    let signers = derived.blocks[0].transactions.iter().cloned().map(SignedTx::recover);
+    assert!(signers.into_iter().all(|tx| tx.signer().is_ok()));
 }
 
 #[test]
 fn new_origin_adds_one_attributes_transaction() {
-    let mut case = Case::new(vec![block(1_000, 0, vec![]), block(1_000, 0, vec![])]);
+    let mut case = Case::new(vec![block(0, 0, vec![]), block(0, 0, vec![])]);
     case.origin = 3;
     let derived = case.derive().expect("derives");
     let counts: Vec<_> = derived.blocks.iter().map(|block| block.deposits.len()).collect();
@@ -180,21 +206,23 @@ fn new_origin_adds_one_attributes_transaction() {
     assert_eq!(derived.blocks[0].origin.l1_base_fee, U256::from(4));
     assert_ne!(mix_hash(&derived.blocks[0].origin, 8), mix_hash(&derived.blocks[0].origin, 9));
     // Block 1 always has an attributes transaction, because genesis has no origin.
-    case.parent = Parent { number: 0, timestamp: 0, origin: None };
+    case.parent = Parent { number: 0, time_ms: 0, origin: None };
     assert_eq!(case.derive().expect("derives").blocks[0].deposits.len(), 1);
 }
 
 #[test]
-fn forced_entry_derives_one_block_of_deposits() {
+fn forced_entry_derives_tail_blocks_of_deposits() {
     let mut case = Case::new(vec![]).with_deposits(&[3, 4], &[]);
     case.kind = DataKind::None;
     let derived = case.derive().expect("derives");
-    assert_eq!((derived.blocks.len(), derived.fault.as_ref()), (1, None));
     // The block takes the entry's time, and queue positions identify its deposits.
-    assert_eq!(derived.blocks[0].timestamp, 1_100);
-    assert_eq!(user_deposits(&derived), [5, 6].map(|index| SourceHash::Queue { index }.hash()));
-    case.parent.timestamp = 5_000;
-    assert_eq!(case.derive().expect("derives").blocks[0].timestamp, 5_000);
+    assert_eq!((shape(&derived), derived.fault.as_ref()), (vec![(8, 1_100_000, 2, 0)], None));
+    assert_eq!(user_deposits(&derived), queued(&[5, 6]));
+    case.parent.time_ms = 5_000_001;
+    assert_eq!(case.derive().expect("derives").blocks[0].time_ms, 5_000_001);
+    // Without deposits, there is still a block.
+    case.deposits.clear();
+    assert_eq!(case.derive().expect("derives").blocks.len(), 1);
 }
 
 #[test]
@@ -207,62 +235,104 @@ fn malformed_data_is_skipped() {
     case.data = Some(vec![0; 96 * 1024 + 1]);
     assert!(matches!(case.fault(), BatchFault::TooLong(98_305)));
     assert!(matches!(Case::new(vec![]).fault(), BatchFault::NoBlock));
-    let many = vec![block(1_000, 0, vec![]); 1_025];
-    let too_many = BatchError::TooMany("blocks", 1_025);
+    let many = vec![block(0, 0, vec![]); 233];
+    let too_many = BatchError::TooMany("blocks", 233);
     assert_eq!(Case::new(many).fault(), BatchFault::Codec(too_many));
+    let mixed = Case::new(vec![block(0, 0, vec![creation(65_537)])]);
+    let too_many = BatchError::TooMany("mixed bytes", 65_537);
+    assert_eq!(mixed.fault(), BatchFault::Codec(too_many));
+}
+
+fn creation(bytes: usize) -> TxEnvelope {
+    let tx = TxEip1559 { input: vec![0; bytes].into(), ..Default::default() };
+    tx.into_signed(Signature::test_signature()).into()
 }
 
 #[test]
-fn block_times_stay_between_origin_and_drift() {
-    let fault = |times: &[u64]| {
-        Case::new(times.iter().map(|time| block(*time, 0, vec![])).collect())
-            .derive()
-            .expect("derivation never fails")
-            .fault
-    };
-    assert_eq!(fault(&[920, 1_700]), None);
-    assert!(matches!(fault(&[919]), Some(BatchFault::Timestamp { block: 0, min: 920, .. })));
-    assert!(matches!(
-        fault(&[1_000, 1_701]),
-        Some(BatchFault::Timestamp { block: 1, max: 1_700, .. })
-    ));
-    assert!(matches!(fault(&[1_010, 1_009]), Some(BatchFault::Timestamp { block: 1, .. })));
+fn old_origin_is_a_fault_unless_it_is_the_newest_that_the_batcher_knew() {
+    let age_max = Genesis::dev().config.origin_age_max;
+    let mut case = Case::new(vec![block(0, 0, vec![])]);
+    case.l1_time = entry_at(2).l1_time + age_max;
+    assert_eq!(case.derive().expect("derives").fault, None);
+    case.l1_time += 1;
+    assert_eq!(case.fault(), BatchFault::OriginAge { age: age_max + 1, max: age_max });
+    // Behind a forced entry, the batch keeps the origin that it was made for.
+    let behind_forced =
+        Case { previous: Entry { data_kind: DataKind::None, ..case.previous }, ..case.clone() };
+    assert_eq!(behind_forced.derive().expect("derives").fault, None);
+    // The entry before is never too old.
+    case.origin = 8;
+    case.l1_time += 1_000_000;
+    assert_eq!(case.derive().expect("derives").fault, None);
 }
 
 #[test]
-fn block_times_never_precede_the_parent() {
-    let posted = [920, 999, 999, 1_001];
-    let case = Case::new(posted.map(|time| block(time, 0, vec![])).to_vec());
-    let times = |parent| {
+fn block_time_is_clamped_between_origin_and_drift() {
+    let config = Genesis::dev().config;
+    let origin = Origin { l1_time: 920, ..Origin::default() };
+    let time = |parent_ms, step_ms| block_time(&config, parent_ms, &origin, 1_100, step_ms);
+    for (parent_ms, step_ms, expected) in [
+        (1_000_000, 7, 1_000_007),
+        (1_000_000, 0, 1_000_000),
+        (919_000, 999, 920_000),
+        (919_000, 1_001, 920_001),
+        (1_000_000, 700_000, 1_700_000),
+        (1_000_000, 700_001, 1_700_000),
+        // A parent after the bound moves the bound.
+        (1_700_001, 0, 1_700_001),
+        (1_700_001, 5, 1_700_001),
+        (u64::MAX, 5, u64::MAX),
+        (5, u64::MAX, 1_700_000),
+    ] {
+        assert_eq!(time(parent_ms, Some(step_ms)), expected, "{parent_ms} + {step_ms}");
+    }
+    for (parent_ms, expected) in [(0, 1_100_000), (1_100_001, 1_100_001), (u64::MAX, u64::MAX)] {
+        assert_eq!(time(parent_ms, None), expected);
+    }
+    // An entry before its origin's time, which only a broken L1 has, and times that overflow.
+    let late = Origin { l1_time: 1_200, ..origin };
+    assert_eq!(block_time(&config, 0, &late, 1_100, None), 1_200_000);
+    let end = Origin { l1_time: u64::MAX, ..origin };
+    assert_eq!(block_time(&config, 0, &end, u64::MAX, Some(1)), u64::MAX);
+}
+
+#[test]
+fn batch_behind_an_unexpected_entry_keeps_the_distances_of_its_blocks() {
+    let steps = [100, 100, 250];
+    let case = Case::new(steps.map(|step| block(step, 0, vec![])).to_vec());
+    let times = |parent_ms| {
+        let parent = Parent { time_ms: parent_ms, ..PARENT };
         let derived = Case { parent, ..case.clone() }.derive().expect("derivation never fails");
         assert_eq!(derived.fault, None);
-        derived.blocks.iter().map(|block| block.timestamp).collect::<Vec<_>>()
+        derived.blocks.iter().map(|block| block.time_ms).collect::<Vec<_>>()
     };
-    assert_eq!(times(PARENT), [1_000, 1_000, 1_000, 1_001]);
+    assert_eq!(times(1_000_000), [1_000_100, 1_000_200, 1_000_450]);
+    assert_eq!(times(1_100_000), [1_100_100, 1_100_200, 1_100_450]);
     // The number of blocks does not depend on the parent's time.
-    assert_eq!(times(Parent { timestamp: 5_000, ..PARENT }), [5_000; 4]);
-    assert_eq!(times(Parent { timestamp: 0, ..PARENT }), posted);
+    assert_eq!(times(0), [920_000, 920_100, 920_350]);
+    assert_eq!(times(5_000_000), [5_000_000; 3]);
 }
 
 #[test]
 fn block_derived_alone_equals_the_block_derived_with_its_entry() {
     let blocks = vec![
-        block(900, 1, vec![transfer(0)]),
-        block(1_005, 0, vec![transfer(1), transfer(2)]),
-        block(1_005, 2, vec![]),
+        block(0, 1, vec![transfer(0)]),
+        block(100_005, 0, vec![transfer(1), transfer(2)]),
+        block(0, 1, vec![]),
     ];
-    let mut case = Case::new(blocks).with_deposits(&[3, 3, 4], &[(1, 4), (1, 6), (2, 0)]);
+    let mut case = Case::new(blocks).with_deposits(&[3, 3, 4], &[(1, 4), (1, 6)]);
     case.origin = 3;
     let forced = Case { kind: DataKind::None, ..case.clone() };
     let garbage = Case { data: Some(b"garbage".to_vec()), ..case.clone() };
-    for case in [case, forced, garbage] {
+    for (case, count) in [(case, 4), (forced, 1), (garbage, 1)] {
         let all = case.derive().expect("derives").blocks;
+        assert_eq!(all.len(), count);
         let mut parent = case.parent;
         let one = |index, parent| {
             case.with_source(|config, source| {
                 let entry = EntryBlocks::open(config, source).expect("opens");
                 assert_eq!(entry.len(), all.len());
-                entry.block(index, parent, SignedTx::recover).expect("derives")
+                entry.block(index, parent).expect("derives")
             })
         };
         for (index, block) in all.iter().enumerate() {
@@ -274,35 +344,100 @@ fn block_derived_alone_equals_the_block_derived_with_its_entry() {
     }
 }
 
+/// The deposits of each block, without attributes.
+fn taken(derived: &Derived) -> Vec<usize> {
+    derived.blocks.iter().map(|block| block.deposits.len()).collect()
+}
+
 #[test]
-fn deposit_counts_sum_up_and_hints_increase() {
-    let case = |l1: &[u64], hints: &[(u8, u64)]| {
-        Case::new(vec![block(1_000, hints.len() as u64, vec![])]).with_deposits(l1, hints)
+fn deposit_counts_are_clamped_to_what_the_entry_consumes() {
+    // The batch counts from deposit `first` on, and its blocks count `counts` deposits.
+    let taken = |first: u64, counts: &[u64], consumed: usize| {
+        let blocks = counts.iter().map(|count| block(1, *count, vec![])).collect();
+        let hints: Vec<_> = (0..counts.iter().sum()).map(|i| (1, i)).collect();
+        let mut case = Case::new(blocks).with_deposits(&vec![3; consumed], &hints);
+        case.batch.head.first_deposit = first;
+        let derived = case.derive().expect("derives");
+        assert_eq!(derived.fault, None);
+        taken(&derived)
     };
-    for (l1, hints) in [(&[3, 3][..], &[(1, 1)][..]), (&[3], &[(1, 1), (1, 2)]), (&[3], &[])] {
-        let (expected, found) = (l1.len(), hints.len());
-        let fault = BatchFault::DepositCount { expected, found };
-        assert_eq!(case(l1, hints).fault(), fault);
+    assert_eq!(taken(5, &[1, 2], 3), [1, 2]);
+    // The entry consumes more than the batch counts: tail blocks take the rest.
+    assert_eq!(taken(5, &[1, 2], 5), [1, 2, 2]);
+    // An earlier entry took some that the batch counts: the blocks do not take them again.
+    assert_eq!(taken(3, &[1, 2], 3), [0, 1, 2]);
+    assert_eq!(taken(3, &[1, 2, 1], 2), [0, 1, 1]);
+    assert_eq!(taken(0, &[1, 2], 1), [0, 0, 1]);
+    // Deposits before the batch's own first one go into its first block.
+    assert_eq!(taken(7, &[1, 1], 4), [3, 1]);
+    assert_eq!(taken(u64::MAX, &[1, 1], 2), [2, 0]);
+    // The entry consumes fewer than the batch counts.
+    assert_eq!(taken(5, &[2, 2], 3), [2, 1]);
+    assert_eq!(taken(5, &[2, 2], 0), [0, 0]);
+}
+
+#[test]
+fn gas_limits_of_deposits_cut_blocks() {
+    const LARGE: u64 = 1 << 24;
+    let deposits =
+        |gas: &[u64]| (5..).zip(gas).map(|(i, gas)| deposit_of(i, 3, *gas)).collect::<Vec<_>>();
+    let mut case = Case::new(vec![block(1, 20, vec![transfer(0)]), block(1, 0, vec![])]);
+    case.batch.deposit_hints = vec![DepositHint::default(); 20];
+    // 14 of the largest fit a block.
+    case.deposits = deposits(&[LARGE; 20]);
+    assert_eq!(taken(&case.derive().expect("derives")), [14, 6]);
+    case.deposits = deposits(&[LARGE; 43]);
+    assert_eq!(taken(&case.derive().expect("derives")), [14, 6, 14, 9]);
+    let per_block = Genesis::dev().config.deposit_gas_per_block;
+    let exact = per_block - 14 * LARGE;
+    let gas = [&[LARGE; 14][..], &[exact, 21_000]].concat();
+    case.deposits = deposits(&gas);
+    case.batch.blocks.truncate(1);
+    assert_eq!(taken(&case.derive().expect("derives")), [15, 1]);
+    case.deposits = deposits(&[&[LARGE; 14][..], &[exact + 1, 21_000]].concat());
+    assert_eq!(taken(&case.derive().expect("derives")), [14, 2]);
+    // A forced entry with as many deposits as an entry takes stays within the tail blocks.
+    case.kind = DataKind::None;
+    case.deposits = deposits(&[LARGE; 256]);
+    let most = taken(&case.derive().expect("derives"));
+    assert_eq!((most.len(), most.iter().sum::<usize>()), (19, 256));
+    // The portal takes no larger deposit, but derivation is total.
+    case.deposits = deposits(&[u64::MAX, u64::MAX, 1]);
+    assert_eq!(taken(&case.derive().expect("derives")), [1, 1, 1]);
+}
+
+#[test]
+fn hints_name_deposits_together_or_not_at_all() {
+    let case = |first: u64, l1: &[u64], hints: &[(u8, u64)]| {
+        let mut case = Case::new(vec![block(0, hints.len() as u64, vec![])]);
+        case.batch.head.first_deposit = first;
+        user_deposits(&case.with_deposits(l1, hints).derive().expect("derives"))
+    };
+    assert_eq!(case(5, &[3, 3], &[(1, 1), (1, 2)]), named(&[1, 2]));
+    for hints in [[(1, 1), (1, 1)], [(1, 2), (1, 1)], [(1, 1), (2, 2)]] {
+        assert_eq!(case(5, &[3, 3], &hints), queued(&[5, 6]));
     }
-    for hints in [&[(1, 1), (1, 1)], &[(1, 2), (1, 1)], &[(1, 1), (2, 2)]] {
-        assert!(matches!(case(&[3, 3], hints).fault(), BatchFault::DepositHints));
-    }
-    assert!(matches!(case(&[3, 4], &[(1, 1), (1, 2)]).fault(), BatchFault::DepositHints));
-    assert_eq!(
-        case(&[3, 4], &[(1, 9), (2, 0)]).derive().expect("derivation never fails").fault,
-        None
-    );
+    assert_eq!(case(5, &[3, 4], &[(1, 1), (1, 2)]), queued(&[5, 6]));
+    assert_ne!(case(5, &[3, 4], &[(1, 9), (2, 0)]), queued(&[5, 6]));
+    // Positions in the queue name deposits without a hint.
+    let mixed = |with: &[u64], without: &[u64]| [named(with), queued(without)].concat();
+    assert_eq!(case(5, &[3, 3, 3], &[(1, 1), (1, 2)]), mixed(&[1, 2], &[7]));
+    assert_eq!(case(6, &[3, 3], &[(1, 1)]), [queued(&[5]), named(&[1])].concat());
+    assert_eq!(case(9, &[3, 3], &[(1, 1)]), queued(&[5, 6]));
+    // Hints of deposits that an earlier entry took are not looked at.
+    assert_eq!(case(3, &[3, 3], &[(1, 9), (1, 9), (1, 1), (1, 2)]), named(&[1, 2]));
+    assert_eq!(case(3, &[3, 3], &[(1, 0), (1, 1), (1, 3), (1, 2)]), queued(&[5, 6]));
 }
 
 #[test]
 fn transaction_without_signer_does_not_invalidate_its_batch() {
     let unsigned: TxEnvelope =
         TxEip1559::default().into_signed(Signature::new(U256::ZERO, U256::ZERO, false)).into();
-    let case = Case::new(vec![block(1_000, 0, vec![unsigned, transfer(0)])]);
+    let case = Case::new(vec![block(0, 0, vec![unsigned, transfer(0)])]);
     let derived = case.derive().expect("derives");
     assert_eq!(derived.fault, None);
-    let signed: Vec<_> =
-        derived.blocks[0].transactions.iter().map(|tx| tx.signer().is_ok()).collect();
+    let block = derived.blocks[0].clone().map_transactions(SignedTx::recover);
+    let signed: Vec<_> = block.transactions.iter().map(|tx| tx.signer().is_ok()).collect();
     assert_eq!(signed, [false, true]);
 }
 
@@ -310,10 +445,10 @@ fn transaction_without_signer_does_not_invalidate_its_batch() {
 fn arguments_outside_the_commitment_are_errors() {
     let config = Genesis::dev().config;
     let forced = Entry { data_kind: DataKind::None, ..entry(9, 1_100, 2) };
-    let origin = entry_at(2);
+    let (origin, previous) = (entry_at(2), entry_at(8));
     let honest = EntryData {
         entry: &forced,
-        deposits_before: 0,
+        previous: &previous,
         origin: &origin,
         data: &[],
         blob_hashes: &[],
@@ -323,6 +458,8 @@ fn arguments_outside_the_commitment_are_errors() {
     let wrong_origin = entry_at(3);
     let wrong = EntryData { origin: &wrong_origin, ..honest.clone() };
     assert!(matches!(derive(&config, PARENT, &wrong), Err(DeriveError::Origin { .. })));
+    let wrong = EntryData { previous: &origin, ..honest.clone() };
+    assert!(matches!(derive(&config, PARENT, &wrong), Err(DeriveError::Previous { .. })));
     let surplus = [deposit(0, 1)];
     let wrong = EntryData { deposits: &surplus, ..honest.clone() };
     assert!(matches!(derive(&config, PARENT, &wrong), Err(DeriveError::Deposits { .. })));

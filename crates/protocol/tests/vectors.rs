@@ -4,9 +4,9 @@
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use serde_json::Value;
 use turnpike_protocol::{
-    BLOB_BYTES, DataKind, Deposit, Entry, Genesis, Header, L1Fee, LocalInputs, Oracle as _,
-    OracleWord, Origin, OutputRoot, Preimage, Preimages, SourceHash, TxEnvelope, Withdrawal,
-    blobs_hash, calldata_hash, output_claim,
+    BLOB_BYTES, BatchContent, DataKind, Deposit, Entry, Genesis, Header, L1Fee, LocalInputs,
+    Oracle as _, OracleWord, Origin, OutputRoot, Preimage, Preimages, SourceHash, TxEnvelope,
+    Withdrawal, blobs_hash, calldata_hash, output_claim,
 };
 
 fn read(name: &str) -> Value {
@@ -45,6 +45,7 @@ fn bytes(value: &Value, name: &str) -> Bytes {
 fn inbox_accumulators() {
     let vectors = read("inbox");
     let mut previous = hash(&vectors, "chainConfigHash");
+    let mut content = previous;
     for vector in list(&vectors, "entries") {
         let data_kind =
             DataKind::from_u8(number(vector, "dataKind").try_into().expect("fits 8 bits"))
@@ -61,8 +62,23 @@ fn inbox_accumulators() {
             l1_blob_base_fee: wide(vector, "l1BlobBaseFee"),
             l1_parent_hash: hash(vector, "l1ParentHash"),
             origin: number(vector, "origin"),
+            origin_acc: hash(vector, "originAcc"),
+            offchain_time: number(vector, "offchainTime"),
         };
         assert_eq!(hash(vector, "prevAcc"), previous);
+        assert_eq!(entry.preimage(previous), bytes(vector, "preimage"));
+        if let item @ Value::Object(_) = &vector["item"] {
+            let content_of = BatchContent {
+                data_kind,
+                data_hash: entry.data_hash,
+                deposit_count: number(item, "depositCount"),
+                deposit_acc: hash(item, "depositAcc"),
+                origin: number(item, "origin"),
+                origin_acc: hash(item, "originAcc"),
+            };
+            content = content_of.extend(content);
+        }
+        assert_eq!(content, hash(vector, "content"), "entry {}", entry.index);
         previous = entry.accumulate(previous);
         assert_eq!(previous, hash(vector, "acc"), "entry {}", entry.index);
         if data_kind == DataKind::Calldata && vector["data"].is_string() {

@@ -93,7 +93,7 @@ fn slice_of(slice: usize) -> JournalEntry {
         raw: raw((slice * SLICE_TRANSACTIONS + n) as u64),
         sender: Address::repeat_byte(1),
     });
-    let opening = BlockOpening { timestamp: 1, origin: Origin::default(), deposits: Vec::new() };
+    let opening = BlockOpening { time_ms: 1, origin: Origin::default(), deposits: Vec::new() };
     let part = BlockPart {
         block: slice as u64,
         opening: Some(opening),

@@ -27,6 +27,7 @@ pub(crate) const JOURNAL: &[File] = &[
     file!(1, "roles", "journal/0001_roles.sql"),
     file!(4, "writer epoch", "journal/0004_writer_epoch.sql"),
     file!(6, "signed transactions", "journal/0006_signed_transactions.sql"),
+    file!(7, "batches by content", "journal/0007_batches_by_content.sql"),
 ];
 
 /// Tables derived from the journal.

@@ -1,6 +1,6 @@
 use std::fmt::Debug;
 
-use alloy::rpc::types::TransactionReceipt;
+use alloy::rpc::types::{TransactionReceipt, state::StateOverride};
 use alloy_primitives::B256;
 use turnpike_l1::{BlobSidecar, Call};
 
@@ -10,6 +10,12 @@ pub trait TxPurpose: Clone + Debug + Ord + Send + Sync + 'static {
     /// Whether a signed transaction stays wanted until it is on chain, whatever the owner wants by
     /// then.
     fn is_standing(&self) -> bool {
+        false
+    }
+
+    /// Whether the transaction succeeds only after those in flight before it. An estimate on the
+    /// newest block then says nothing, so a higher bid keeps the gas limit.
+    fn is_chained(&self) -> bool {
         false
     }
 }
@@ -32,12 +38,30 @@ pub struct TxCandidate<P> {
     pub sidecar: Option<BlobSidecar>,
     /// Timestamp, in seconds, of the last block that it is good for; [`u64::MAX`] if it has time.
     pub deadline: u64,
+    /// How its gas limit is found.
+    pub gas: GasPlan,
+}
+
+/// How the gas limit of a transaction is found.
+#[derive(Clone, Debug, Default)]
+pub struct GasPlan {
+    /// Gas that it takes at most, as far as its owner knows. A higher estimate counts.
+    pub limit: u64,
+    /// Changes to the newest block's state under which it is estimated, for a transaction that
+    /// follows others in flight.
+    pub overrides: Option<StateOverride>,
 }
 
 impl<P> TxCandidate<P> {
     /// A call without a deadline.
     pub const fn call(purpose: P, call: Call) -> Self {
-        Self { purpose, call, sidecar: None, deadline: u64::MAX }
+        Self {
+            purpose,
+            call,
+            sidecar: None,
+            deadline: u64::MAX,
+            gas: GasPlan { limit: 0, overrides: None },
+        }
     }
 
     /// The same candidate, good until the block with this timestamp.

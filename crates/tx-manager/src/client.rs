@@ -2,7 +2,7 @@ use alloy::{
     eips::{BlockId, BlockNumberOrTag, eip7594::BlobTransactionSidecarEip7594},
     network::TransactionBuilder as _,
     providers::{DynProvider, Provider as _},
-    rpc::types::{TransactionReceipt, TransactionRequest},
+    rpc::types::{TransactionReceipt, TransactionRequest, state::StateOverride},
     signers::local::PrivateKeySigner,
 };
 use alloy_primitives::{Address, B256, U256};
@@ -106,12 +106,13 @@ impl AccountClient {
         })
     }
 
-    /// Gas that a call takes on top of the newest block, fees left aside. [`L1Error::Rejected`] if
-    /// it would revert.
+    /// Gas that a call takes on top of the newest block, whose state is changed by `overrides`, fees
+    /// left aside. [`L1Error::Rejected`] if it would revert.
     pub async fn estimate(
         &self,
         call: &Call,
         sidecar: Option<&BlobTransactionSidecarEip7594>,
+        overrides: Option<StateOverride>,
     ) -> Result<u64, L1Error> {
         let mut request = TransactionRequest::default()
             .with_from(self.address())
@@ -119,7 +120,12 @@ impl AccountClient {
             .with_value(call.value)
             .with_input(call.input.clone());
         request.blob_versioned_hashes = sidecar.map(|it| it.versioned_hashes().collect());
-        let gas = self.provider.estimate_gas(request).block(BlockId::latest()).await;
+        let gas = self
+            .provider
+            .estimate_gas(request)
+            .block(BlockId::latest())
+            .overrides_opt(overrides)
+            .await;
         gas.map_err(L1Error::of_transaction)
     }
 

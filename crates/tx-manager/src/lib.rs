@@ -38,7 +38,7 @@ mod nonces;
 mod signed;
 mod store;
 
-pub use candidate::{Deferral, SendOutcome, TxCandidate, TxEvent, TxPurpose};
+pub use candidate::{Deferral, GasPlan, SendOutcome, TxCandidate, TxEvent, TxPurpose};
 pub use client::{AccountClient, AccountState};
 pub use confirm::{Confirmed, OneShot};
 pub use error::TxManagerError;

@@ -16,14 +16,15 @@ use std::{
     error::Error,
 };
 
+use alloy::rpc::types::state::StateOverride;
 use alloy_primitives::{Address, B256, U256};
 use tracing::{info, warn};
 use turnpike_l1::{BlobSidecar, Call, L1Error, L1Head};
 
 use crate::{
-    AccountClient, Deferral, FeeLimits, FeePolicy, Fees, InMemory, L1Observation, NonceState,
-    NonceTable, RecordedTx, SendOutcome, SentTx, SignedTx, TxCandidate, TxEvent, TxManagerError,
-    TxPurpose, TxStatus, TxStore, TxType, Upkeep, Urgency,
+    AccountClient, Deferral, FeeLimits, FeePolicy, Fees, GasPlan, InMemory, L1Observation,
+    NonceState, NonceTable, RecordedTx, SendOutcome, SentTx, SignedTx, TxCandidate, TxEvent,
+    TxManagerError, TxPurpose, TxStatus, TxStore, TxType, Upkeep, Urgency,
     fees::{BLOB_GAS, affordable, urgent_limit},
 };
 
@@ -399,7 +400,12 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         let Some(state) = self.nonces.get(nonce) else { return Ok(()) };
         let is_unknown = state.status == TxStatus::Unknown;
         let SentTx { purpose, deadline, tx, sidecar, .. } = state.newest().clone();
-        let gas = match self.estimate(purpose.as_ref(), &tx.call, sidecar.as_ref()).await? {
+        let is_chained = purpose.as_ref().is_some_and(TxPurpose::is_chained);
+        let estimated = match is_chained {
+            true => Ok(tx.gas_limit),
+            false => self.estimate(purpose.as_ref(), &tx.call, sidecar.as_ref(), None).await?,
+        };
+        let gas = match estimated {
             Ok(gas) => gas.max(tx.gas_limit),
             // It would revert by now, and must not keep others waiting.
             Err(_) if self.nonces.has_followers(nonce) => return self.cancel(nonce, urgency).await,
@@ -471,7 +477,7 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         urgency: Urgency,
         replaced: Option<&Fees>,
     ) -> Result<SendOutcome, TxManagerError> {
-        let TxCandidate { purpose, call, sidecar, deadline } = candidate;
+        let TxCandidate { purpose, call, sidecar, deadline, gas } = candidate;
         let tx_type = if sidecar.is_some() { TxType::Blobs } else { TxType::Call };
         if self.nonces.has_other_type(tx_type) {
             return Ok(SendOutcome::Deferred(Deferral::Queue));
@@ -479,11 +485,12 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         if self.available(Some(nonce)) < call.value {
             return Ok(self.defer_unfunded(Some(&purpose), call.value));
         }
-        let gas = match self.estimate(Some(&purpose), &call, sidecar.as_ref()).await? {
-            Ok(gas) => gas,
+        let GasPlan { limit, overrides } = gas;
+        let estimated = self.estimate(Some(&purpose), &call, sidecar.as_ref(), overrides).await?;
+        let gas_limit = match estimated {
+            Ok(gas) => self.config.fees.gas_limit(gas).max(limit),
             Err(reason) => return Ok(SendOutcome::Rejected(reason)),
         };
-        let gas_limit = self.config.fees.gas_limit(gas);
         let draft = Draft { purpose: Some(purpose), call, sidecar, deadline };
         self.sign_and_send(draft, nonce, gas_limit, urgency, replaced).await
     }
@@ -512,8 +519,9 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         purpose: Option<&P>,
         call: &Call,
         sidecar: Option<&BlobSidecar>,
+        overrides: Option<StateOverride>,
     ) -> Result<Result<u64, String>, L1Error> {
-        match self.client.estimate(call, sidecar.map(AsRef::as_ref)).await {
+        match self.client.estimate(call, sidecar.map(AsRef::as_ref), overrides).await {
             Ok(gas) => Ok(Ok(gas)),
             Err(L1Error::Rejected(reason)) => {
                 info!(?purpose, reason, "transaction would revert: not sent");

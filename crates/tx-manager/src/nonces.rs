@@ -207,6 +207,13 @@ impl<P: TxPurpose> NonceTable<P> {
         self.open().next().map(|(nonce, state)| (nonce, state.newest()))
     }
 
+    /// The lowest nonce in flight from which on no transaction serves a wanted purpose.
+    pub fn first_unneeded(&self, wanted: &BTreeSet<P>) -> Option<u64> {
+        let is_needed = |state: &NonceState<P>| state.serves(|purpose| wanted.contains(purpose));
+        let unneeded = self.open().rev().take_while(|(_, state)| !is_needed(state));
+        unneeded.last().map(|(nonce, _)| nonce)
+    }
+
     /// Brings the deadline of every transaction with this purpose forward to `deadline`.
     pub(crate) fn hasten(&mut self, purpose: &P, deadline: u64) {
         let sent = self.nonces.values_mut().flat_map(|state| &mut state.sent);
@@ -286,7 +293,8 @@ impl<P: TxPurpose> NonceTable<P> {
                 (true, None) => None,
                 (true, Some(by)) => {
                     let urgency = l1.urgency(by, policy);
-                    Self::needed(state, is_wanted, l1, urgency, policy)
+                    let age = self.age(nonce, state, l1, urgency);
+                    Self::needed(state, is_wanted, l1, urgency, age, policy)
                 }
             };
             due.extend(upkeep.map(|upkeep| (nonce, upkeep)));
@@ -311,16 +319,32 @@ impl<P: TxPurpose> NonceTable<P> {
         is_settled.then_some(Upkeep::Forget)
     }
 
+    /// Blocks for which a transaction could have landed. It cannot before those with lower nonces,
+    /// so the time behind them does not count, unless it is urgent.
+    fn age(&self, nonce: u64, state: &NonceState<P>, l1: &L1Observation, urgency: Urgency) -> u64 {
+        let signed = state.newest().l1_block;
+        if urgency == Urgency::Urgent {
+            return l1.head.saturating_sub(signed);
+        }
+        let before = nonce.checked_sub(1).and_then(|before| self.nonces.get(&before));
+        let first_since = match before.map(|before| before.status) {
+            Some(TxStatus::Included(block) | TxStatus::Displaced(block)) => block.max(signed),
+            Some(TxStatus::Pending | TxStatus::Unknown) => l1.head,
+            None => signed,
+        };
+        l1.head.saturating_sub(first_since)
+    }
+
     /// What an open nonce needs if its own transaction, or one behind it, is wanted.
     fn needed(
         state: &NonceState<P>,
         is_wanted: bool,
         l1: &L1Observation,
         urgency: Urgency,
+        age: u64,
         policy: &FeePolicy,
     ) -> Option<Upkeep> {
         let newest = state.newest();
-        let age = l1.head.saturating_sub(newest.l1_block);
         let patience = if urgency == Urgency::Urgent { 1 } else { policy.bump_blocks };
         let is_old = age >= patience;
         let is_too_cheap = newest.tx.fees.max_fee_per_gas < l1.prices.base_fee;

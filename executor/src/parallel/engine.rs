@@ -25,7 +25,7 @@ use crate::{Workspace, block_state::Tables, keccak::KeccakMemo};
 /// let origin = Origin { l1_time: 1_800_000_000, ..Origin::default() };
 /// let input = BlockInput {
 ///     number: 1,
-///     timestamp: origin.l1_time + 1,
+///     time_ms: 1_000 * (origin.l1_time + 1),
 ///     origin,
 ///     deposits: Vec::new(),
 ///     transactions: Vec::new(),

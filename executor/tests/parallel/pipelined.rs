@@ -99,8 +99,8 @@ impl Script {
         let transactions = (0..count).map(|_| self.transaction(is_reading, &mut readers));
         let transactions: Vec<_> = transactions.collect();
         let origin = Origin { l1_time: 1_800_000_000, ..Origin::default() };
-        let timestamp = origin.l1_time + self.number;
-        let input = BlockInput { number: self.number, timestamp, origin, deposits, transactions };
+        let time_ms = 1_000 * (origin.l1_time + self.number);
+        let input = BlockInput { number: self.number, time_ms, origin, deposits, transactions };
         let mut slices = Vec::new();
         let all: Vec<BlockTx> = block_transactions(&input).collect();
         let mut left = all.into_iter().peekable();
@@ -289,7 +289,7 @@ fn run_beside(
     let (tell, told) = channel();
     thread::scope(|scope| {
         let completing = scope.spawn(move || complete_when_told(before, &told));
-        let mut ours = next.open(block.input.timestamp, &block.input.origin).expect("opens");
+        let mut ours = next.open(block.input.time_ms, &block.input.origin).expect("opens");
         let mut taken = run(&mut ours, &block.slices[..free]);
         tell.send(()).expect("receiver is alive");
         taken.extend(run(&mut ours, &block.slices[free..]));
@@ -328,7 +328,7 @@ fn check(seed: u64) -> Result<(), String> {
         let next = chain.next_block();
         let (executed, taken) = match pending.take() {
             None => {
-                let (time, origin) = (block.input.timestamp, &block.input.origin);
+                let (time, origin) = (block.input.time_ms, &block.input.origin);
                 let mut ours = next.open(time, origin).expect("opens");
                 let taken = run(&mut ours, &block.slices);
                 (ours.finish().expect("full state").0, taken)

@@ -3,7 +3,7 @@
 //!
 //! # State
 //!
-//! The view of L1, the verifier that follows it, and the cache of prepared runs. One block at most
+//! The view of L1, the reader that is one entry ahead, the verifier that follows them, and the cache of prepared runs. One block at most
 //! is being prepared: the verifier goes back to its entry and states the proof when it derives the
 //! entry again, which may take several steps.
 //!
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::block_in_place;
 use tracing::warn;
+use turnpike_derivation::{EntryReader, FollowError, NextEntry};
 use turnpike_game::{
     ClaimError,
     prove::{BlockPosition, ProveError, Statement},
@@ -37,6 +38,7 @@ const RUNS_MAX: usize = 2;
 pub(crate) struct HonestChain {
     config: ChainConfig,
     view: L1View,
+    reader: EntryReader,
     verifier: Verifier,
     /// Runs of the proof program on disputed blocks.
     traces: TraceCache,
@@ -46,7 +48,8 @@ pub(crate) struct HonestChain {
 
 impl HonestChain {
     pub(crate) fn new(config: ChainConfig, view: L1View, verifier: Verifier) -> Self {
-        Self { config, view, verifier, traces: TraceCache::default(), preparing: None }
+        let (reader, traces) = (EntryReader::default(), TraceCache::default());
+        Self { config, view, reader, verifier, traces, preparing: None }
     }
 
     pub(crate) const fn config(&self) -> &ChainConfig {
@@ -85,7 +88,7 @@ impl HonestChain {
 
     /// The output `index`, as games dispute it.
     pub(crate) fn disputed_output(&self, index: u64) -> Option<DisputedOutput> {
-        DisputedOutput::of(self.view.outputs(), index, self.config.entry_blocks_max)
+        DisputedOutput::of(self.view.outputs(), index, self.config.blocks_per_entry_max())
     }
 
     /// The newest bisection of a game.
@@ -134,17 +137,18 @@ impl HonestChain {
     /// Derives the next entry, if L1 has one. If one of its blocks is being prepared, runs the
     /// proof program on it.
     pub(crate) async fn derive_next(&mut self) -> anyhow::Result<bool> {
-        let next = self.verifier.next_entry();
-        let posted = usize::try_from(next).ok().and_then(|at| self.view.entries().get(at));
-        let Some(posted) = posted.copied() else { return Ok(false) };
-        let Some(source) = self.view.source(next).await? else { return Ok(false) };
+        let next = self.reader.next(&self.view, self.verifier.derivation()).await;
+        let next = next.map_err(of_follow)?;
+        let Some((source, recovered)) = next.map(NextEntry::into_parts) else { return Ok(false) };
         let data = source.as_data();
-        let position = self.preparing.filter(|position| position.entry == next);
+        let position = self.preparing.filter(|position| position.entry == data.entry.index);
         block_in_place(|| {
             let statement = position.map(|position| {
-                (position, self.verifier.statement(self.view.entries(), &data, position.index))
+                let (entries, recovered) = (self.view.entries(), recovered.clone());
+                let of_index = position.index;
+                (position, self.verifier.statement_of(entries, &data, recovered, of_index))
             });
-            self.verifier.feed(&posted, &data)?;
+            self.verifier.feed_recovered(recovered)?;
             if let Some((position, statement)) = statement {
                 self.preparing = None;
                 self.run_program(position, statement);
@@ -203,5 +207,14 @@ impl HonestChain {
             }
             Err(error) => claims.give_up(position, &error),
         }
+    }
+}
+
+/// The error of L1 or of the derivation by itself: callers recognize it by its type.
+pub(crate) fn of_follow(error: FollowError) -> anyhow::Error {
+    match error {
+        FollowError::L1(error) => error.into(),
+        FollowError::Derivation(error) => error.into(),
+        other => other.into(),
     }
 }

@@ -158,7 +158,7 @@ impl Challenger {
             outputs: view.outputs(),
             disputes: view.disputes(),
             verifier: self.chain.verifier(),
-            blocks_per_entry: self.chain.config().entry_blocks_max,
+            blocks_per_entry: self.chain.config().blocks_per_entry_max(),
         };
         self.reporter.report_new(&snapshot, &self.metrics, report);
     }

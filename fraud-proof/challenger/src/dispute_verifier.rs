@@ -5,22 +5,24 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, anyhow};
 use tokio::task::block_in_place;
+use turnpike_derivation::EntryReader;
 use turnpike_executor::EngineConfig;
 use turnpike_game::{
     ClaimError, ClaimProvider as _, Trace,
     prove::{ProveError, StatedBlock},
 };
-use turnpike_l1::{DisputedOutput, EntrySource, L1Error, L1View, PostedEntry};
+use turnpike_l1::{DisputedOutput, L1Error, L1View, PostedEntry};
 
 use turnpike_protocol::Genesis;
 
-use crate::{HonestClaims, TraceCache, Verdict, Verifier, VerifierError};
+use crate::{HonestClaims, TraceCache, Verdict, Verifier, VerifierError, chain::of_follow};
 
 /// The chain derived from L1 up to an output, and the proofs prepared so far.
 #[derive(Debug)]
 pub struct DisputeVerifier<'a> {
     view: &'a L1View,
     output: DisputedOutput,
+    reader: EntryReader,
     verifier: Verifier,
     traces: TraceCache,
     /// Blocks whose proof was prepared, by entry and index; `None` past the entry's last block.
@@ -36,8 +38,9 @@ impl<'a> DisputeVerifier<'a> {
         output: DisputedOutput,
     ) -> anyhow::Result<Self> {
         let verifier = block_in_place(|| Verifier::new_with(genesis, execution));
-        let (traces, blocks) = (TraceCache::default(), BTreeMap::new());
-        let mut derived = Self { view, output, verifier, traces, blocks };
+        let (reader, traces) = (EntryReader::default(), TraceCache::default());
+        let blocks = BTreeMap::new();
+        let mut derived = Self { view, output, reader, verifier, traces, blocks };
         derived.derive_until(output.entry).await?;
         Ok(derived)
     }
@@ -93,8 +96,11 @@ impl<'a> DisputeVerifier<'a> {
 
     async fn derive_until(&mut self, last: u64) -> anyhow::Result<()> {
         while self.verifier.next_entry() <= last {
-            let (posted, source) = self.entry(self.verifier.next_entry()).await?;
-            let feed = || self.verifier.feed(posted, &source.as_data()).map(drop);
+            let index = self.verifier.next_entry();
+            let next = self.reader.next(self.view, self.verifier.derivation()).await;
+            let next = next.map_err(of_follow)?.ok_or_else(|| missing(index))?;
+            let (_, recovered) = next.into_parts();
+            let feed = || self.verifier.feed_recovered(recovered).map(drop);
             block_in_place(feed).map_err(|error: VerifierError| anyhow!(error))?;
         }
         Ok(())
@@ -103,22 +109,20 @@ impl<'a> DisputeVerifier<'a> {
     async fn prepare(&mut self, entry: u64, index: u64) -> anyhow::Result<()> {
         self.verifier.rewind(entry);
         self.derive_until(entry - 1).await?;
-        let (_, source) = self.entry(entry).await?;
+        let next = self.reader.next(self.view, self.verifier.derivation()).await;
+        let next = next.map_err(of_follow)?.ok_or_else(|| missing(entry))?;
+        let (source, recovered) = next.into_parts();
         let (verifier, entries) = (&mut self.verifier, self.view.entries());
-        let statement = block_in_place(|| verifier.statement(entries, &source.as_data(), index))
-            .map_err(|error: ProveError| anyhow!(error))?;
+        let state = || verifier.statement_of(entries, &source.as_data(), recovered, index);
+        let statement = block_in_place(state).map_err(|error: ProveError| anyhow!(error))?;
         self.derive_until(self.output.entry).await?;
         let mut claims = HonestClaims::new(&self.verifier, &mut self.traces);
         block_in_place(|| claims.prepare(&statement))?;
         self.blocks.insert((entry, index), statement.block);
         Ok(())
     }
+}
 
-    /// An inbox entry with the data that derivation needs.
-    async fn entry(&self, index: u64) -> anyhow::Result<(&'a PostedEntry, EntrySource)> {
-        let posted = usize::try_from(index).ok().and_then(|at| self.view.entries().get(at));
-        let source = self.view.source(index).await?;
-        let missing = || L1Error::NotYet(format!("inbox entry {index} is missing"));
-        Ok((posted.ok_or_else(missing)?, source.ok_or_else(missing)?))
-    }
+fn missing(entry: u64) -> L1Error {
+    L1Error::NotYet(format!("inbox entry {entry} is missing"))
 }

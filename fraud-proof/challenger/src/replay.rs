@@ -103,7 +103,7 @@ impl Replay {
     /// Runs the first `count` of the block's deposits and transactions.
     fn run(&self, count: usize) -> Result<Executed, ExecutionError<Infallible>> {
         let Self { config, parent, input, state } = self;
-        let context = parent.next_block(config, input.timestamp, &input.origin);
+        let context = parent.next_block(config, input.time_ms, &input.origin);
         let mut block = BlockExecutor::open(&ChainSpec::turnpike(config), &context, state)?;
         for transaction in block_transactions(input).take(count) {
             block.execute(transaction)?;

@@ -175,8 +175,8 @@ fn forced_entry_derives_its_deposits() {
     let origin = Origin::from(&entry(0, None));
     let parent = rollup.sequencer.head().parent;
     let config = rollup.sequencer.config();
-    let mut input =
-        BlockInput::new(config, parent, origin, posted.l1_time, &[], vec![]).expect("valid block");
+    let mut input = BlockInput::new(config, parent, origin, 1_000 * posted.l1_time, &[], vec![])
+        .expect("valid block");
     let source = SourceHash::Queue { index: 0 };
     input.deposits.push(deposit.to_transaction(source).expect("valid deposit"));
     rollup.sequencer.execute(&input).expect("full state");

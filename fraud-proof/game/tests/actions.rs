@@ -70,7 +70,7 @@ impl Table {
 
     async fn challenge(&mut self, challenger: Address) -> u64 {
         let outputs = self.view.outputs();
-        let disputed = DisputedOutput::of(outputs, OUTPUT, self.config.entry_blocks_max);
+        let disputed = DisputedOutput::of(outputs, OUTPUT, self.config.blocks_per_entry_max());
         let claims = claims_in(&disputed.expect("the output exists").segment(), 7);
         self.mine(L1Event::Challenged { output: OUTPUT, challenger, claims }).await
     }

@@ -14,7 +14,7 @@ use turnpike_l1::memory::L1Event;
 use turnpike_protocol::{BLOB_BYTES, LocalInputs, Preimage, Preimages};
 
 /// Maximum number of blocks per entry on the development chain.
-const BLOCKS_MAX: u64 = 1_024;
+const BLOCKS_MAX: u64 = 256;
 
 /// Posts batches in calldata and blobs, with deposits; invalid data; and a forced entry. Returns
 /// the number of blocks of each entry, from entry 1 on.
@@ -40,8 +40,8 @@ fn post_oddities(rollup: &mut Rollup) -> Vec<u64> {
     let large = rollup.transaction(TxKind::Call(inbox::BOB), noise(131_000), 12_000_000);
     let block = inbox::Block { seconds: 200, deposits: 0, transactions: vec![large] };
     rollup.blobs(2, vec![block]);
-    // The timestamps are before the chain's head.
-    let blocks = vec![rollup.block(100, 1, 0), rollup.block(150, 1, 0)];
+    // The times are beyond what the entry allows.
+    let blocks = vec![rollup.block(100, 1, 0), rollup.block(100_000, 1, 0)];
     rollup.calldata(2, blocks);
     // Two entries in one L1 block.
     rollup.l1.mine(&[L1Event::Forced { deposits: 0 }, garbage(Vec::new())]);
@@ -49,7 +49,12 @@ fn post_oddities(rollup: &mut Rollup) -> Vec<u64> {
     let transfer = rollup.transfer();
     let transactions = vec![transfer.clone(), transfer];
     rollup.calldata(3, vec![inbox::Block { seconds: 250, deposits: 0, transactions }]);
-    vec![1, 1, 1, 2, 1, 1, 1]
+    // A tail block holds the deposits that the batch does not count.
+    rollup.deposit(2);
+    let blocks = vec![rollup.block(1, 1, 0)];
+    let (data, _) = rollup.batch(blocks);
+    rollup.l1.mine(&[L1Event::Calldata { data: data.into(), deposits: 2, origin: 3 }]);
+    vec![1, 1, 1, 2, 1, 1, 1, 2]
 }
 
 fn garbage(data: Vec<u8>) -> L1Event {
@@ -162,7 +167,7 @@ async fn invalid_positions_are_refused_with_a_reason() {
     for (entry, index, expected) in [
         (0, 0, "inbox entry 0 is the contract's own: no block derives from it"),
         (2, 0, "inbox entry 2 is not on L1 yet: the last one there is 1"),
-        (1, 1_024, "an entry has at most 1024 blocks, and its block 1024 was asked for"),
+        (1, 256, "an entry has at most 256 blocks, and its block 256 was asked for"),
     ] {
         let error = statement_at(node, BlockPosition { entry, index }).await.expect_err("no such");
         assert_eq!(text(error), expected);

@@ -135,7 +135,7 @@ fn prove(chain: &StateChain) -> Result<bool, String> {
     let entries = entries(chain, chain.genesis.config.hash(genesis_hash));
     let source = EntryData {
         entry: &entries[1].entry,
-        deposits_before: 0,
+        previous: &entries[0].entry,
         origin: &entries[0].entry,
         data: &chain.batch,
         blob_hashes: &[],
@@ -167,16 +167,20 @@ fn entries(chain: &StateChain, config_hash: B256) -> [PostedEntry; 2] {
         l1_blob_base_fee: U256::from(1),
         l1_parent_hash: B256::ZERO,
         origin: 0,
+        origin_acc: B256::ZERO,
+        offchain_time: 0,
     };
+    let first_acc = first.accumulate(config_hash);
     let second = Entry {
         index: 1,
         data_kind: DataKind::Calldata,
         data_hash: calldata_hash(&chain.batch),
         l1_block_number: 2,
         l1_time: chain.timestamp,
+        origin_acc: first_acc,
         ..first
     };
-    let posted = |entry, acc| PostedEntry { entry, acc, l1_transaction: B256::ZERO };
-    let first_acc = first.accumulate(config_hash);
+    let (content, l1_transaction) = (B256::ZERO, B256::ZERO);
+    let posted = |entry, acc| PostedEntry { entry, acc, content, l1_transaction };
     [posted(first, first_acc), posted(second, second.accumulate(first_acc))]
 }

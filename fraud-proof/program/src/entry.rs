@@ -1,7 +1,7 @@
 //! The disputed inbox entry, with everything that its accumulator authenticates: data, origin and
 //! deposits.
 //!
-//! Limits: `origin_lag_max`, `entry_bytes_max`, `entry_blobs_max` and `entry_deposits_max` of the
+//! Limits: `entry_bytes_max`, `entry_blobs_max` and `entry_deposits_max` of the
 //! chain's configuration bound what is read. An entry beyond them is a [`Fault`].
 
 use alloc::{collections::VecDeque, vec::Vec};
@@ -38,7 +38,8 @@ impl OpenedEntry {
         if entry.index == 0 {
             return Ok(None);
         }
-        let (previous, origin) = read_earlier(oracle, config, &entry, before)?;
+        let (_, previous) = read_entry(oracle, &before)?;
+        let (_, origin) = read_entry(oracle, &entry.origin_acc)?;
         let (data, blob_hashes) = read_data(oracle, config, &entry)?;
         let deposits = read_deposits(oracle, config, &entry, previous.deposit_count)?;
         Ok(Some(Self { entry, previous, origin, data, blob_hashes, deposits }))
@@ -47,7 +48,7 @@ impl OpenedEntry {
     pub(crate) fn as_data(&self) -> EntryData<'_> {
         EntryData {
             entry: &self.entry,
-            deposits_before: self.previous.deposit_count,
+            previous: &self.previous,
             origin: &self.origin,
             data: &self.data,
             blob_hashes: &self.blob_hashes,
@@ -58,26 +59,6 @@ impl OpenedEntry {
 
 fn read_entry(oracle: &mut Reader<'_, impl Oracle>, acc: &B256) -> Result<(B256, Entry), Fault> {
     oracle.parsed(acc, "inbox entry", Entry::from_preimage)
-}
-
-/// Reads the entry before `entry`, whose accumulator is `acc`, and the entry's origin, which is the
-/// same or an earlier one.
-fn read_earlier(
-    oracle: &mut Reader<'_, impl Oracle>,
-    config: &ChainConfig,
-    entry: &Entry,
-    acc: B256,
-) -> Result<(Entry, Entry), Fault> {
-    let lag = entry.index.checked_sub(entry.origin);
-    let lag = lag.filter(|lag| (1..=config.origin_lag_max).contains(lag));
-    let lag =
-        lag.ok_or_else(|| malformed(&acc, "entry that is followed by one with its origin"))?;
-    let (mut acc, previous) = read_entry(oracle, &acc)?;
-    let mut origin = previous;
-    for _ in 1..lag {
-        (acc, origin) = read_entry(oracle, &acc)?;
-    }
-    Ok((previous, origin))
 }
 
 fn read_data(

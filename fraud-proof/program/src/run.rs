@@ -5,7 +5,7 @@ use alloy_primitives::{B256, U256};
 use turnpike_executor::execute_next_block;
 use turnpike_protocol::{
     BlockInput, ChainConfig, EcrecoverInput, EntryBlocks, Header, LocalInput, Oracle, OutputRoot,
-    Parent, SignedTx,
+    Parent, SignedTx, time_ms,
 };
 use turnpike_state::PartialState;
 
@@ -60,7 +60,7 @@ fn derive_block(
     };
     let parent = Parent {
         number: agreed.header.number,
-        timestamp: agreed.header.timestamp,
+        time_ms: time_ms(&agreed.header),
         origin: parent_origin(&opened, index),
     };
     let blocks = EntryBlocks::open(config, &opened.as_data()).map_err(|_| Fault::Derive)?;
@@ -73,7 +73,8 @@ fn derive_block(
         })
     };
     let recover = |envelope| SignedTx::recover_with(envelope, &mut ecrecover);
-    let block = blocks.block(index, parent, recover).map_err(|_| Fault::Derive)?;
+    let block = blocks.block(index, parent).map_err(|_| Fault::Derive)?;
+    let block = block.map(|block| block.map_transactions(recover));
     fault.map_or(Ok(block), Err)
 }
 

@@ -9,9 +9,9 @@ use turnpike_protocol::{
     BatchBlock, DataKind, LocalInput, Oracle, OracleWord, Preimage, Preimages, keccak_key,
 };
 
-fn block(timestamp: u64, deposit_count: u64, nonces: core::ops::Range<u64>) -> BatchBlock {
+fn block(step_ms: u64, deposit_count: u64, nonces: core::ops::Range<u64>) -> BatchBlock {
     BatchBlock {
-        timestamp,
+        step_ms,
         deposit_count,
         transactions: nonces.map(transfer).collect(),
         ..Default::default()
@@ -40,13 +40,12 @@ fn check(posted: &Posted) {
 #[test]
 fn program_agrees_with_the_node_on_every_kind_of_entry() {
     let mut chain = Chain::new();
-    let start = chain.l1_time();
     // Entry 1: calldata on the genesis block.
     check(&chain.batch(
         DataKind::Calldata,
         0,
         &[],
-        vec![block(start, 0, 0..3), block(start, 0, 0..0), block(start + 1, 0, 3..5)],
+        vec![block(0, 0, 0..3), block(0, 0, 0..0), block(1_007, 0, 3..5)],
     ));
     // Entry 2: forced, with deposits. One of them creates a contract.
     check(&chain.entry(DataKind::None, 1, &[deposit(0), deposit(1)], Vec::new()));
@@ -55,14 +54,14 @@ fn program_agrees_with_the_node_on_every_kind_of_entry() {
         DataKind::Blobs,
         1,
         &[deposit(2), deposit(3), deposit(4)],
-        vec![block(start, 1, 5..6), block(start, 0, 6..8), block(start + 1, 2, 8..8)],
+        vec![block(0, 1, 5..6), block(0, 0, 6..8), block(1_007, 2, 8..8)],
     ));
     // Entry 4: garbage.
     check(&chain.entry(DataKind::Calldata, 3, &[deposit(5)], b"garbage".to_vec()));
     // Entry 5: calldata without bytes.
     check(&chain.entry(DataKind::Calldata, 3, &[], Vec::new()));
     // Entry 6: an earlier origin, and a batch of invalid transactions.
-    check(&chain.batch(DataKind::Calldata, 3, &[], vec![block(start + 2, 0, 0..2)]));
+    check(&chain.batch(DataKind::Calldata, 3, &[], vec![block(2_000, 0, 0..2)]));
 }
 
 #[test]
@@ -75,10 +74,9 @@ fn entry_0_derives_no_block() {
 #[test]
 fn tampered_preimages_are_faults_never_panics_or_the_right_root() {
     let mut chain = Chain::new();
-    let start = chain.l1_time();
     let queued = deposit(0);
     let opaque_data = keccak_key(keccak256(&queued.opaque_data));
-    let posted = chain.batch(DataKind::Calldata, 0, &[queued], vec![block(start, 1, 0..1)]);
+    let posted = chain.batch(DataKind::Calldata, 0, &[queued], vec![block(0, 1, 0..1)]);
     let (preimages, expected) = &posted.blocks[0];
     let keys: Vec<B256> = preimages.iter().map(|(key, _)| *key).collect();
     let is_call = |key: &&B256| matches!(preimages.get(key), Some(Preimage::Precompile { .. }));
@@ -116,8 +114,7 @@ fn tampered_preimages_are_faults_never_panics_or_the_right_root() {
 #[test]
 fn machine_exits_with_the_faults_code() {
     let mut chain = Chain::new();
-    let start = chain.l1_time();
-    let posted = chain.batch(DataKind::Calldata, 0, &[], vec![block(start, 0, 0..1)]);
+    let posted = chain.batch(DataKind::Calldata, 0, &[], vec![block(0, 0, 0..1)]);
     let preimages = &posted.blocks[0].0;
     let exit = |key, with| {
         let mut machine = machine();
@@ -137,8 +134,7 @@ fn stack_overflow_exits_with_sigsegv() {
     const SET_UP: u64 = 2;
     const LEFT: u64 = 1024;
     let mut chain = Chain::new();
-    let start = chain.l1_time();
-    let posted = chain.batch(DataKind::Calldata, 0, &[], vec![block(start, 0, 0..1)]);
+    let posted = chain.batch(DataKind::Calldata, 0, &[], vec![block(0, 0, 0..1)]);
     let mut oracle = posted.blocks[0].0.clone();
     let mut machine = machine();
     machine.run(&mut oracle, SET_UP).expect("nothing is read");
@@ -184,8 +180,7 @@ impl Oracle for Tampered {
 #[test]
 fn each_local_input_changes_the_result() {
     let mut chain = Chain::new();
-    let start = chain.l1_time();
-    let posted = chain.batch(DataKind::Calldata, 0, &[], vec![block(start, 0, 0..1)]);
+    let posted = chain.batch(DataKind::Calldata, 0, &[], vec![block(0, 0, 0..1)]);
     let (preimages, expected) = &posted.blocks[0];
     for input in [LocalInput::ChainConfig, LocalInput::OutputRoot, LocalInput::InboxAcc] {
         let mut other = preimages.clone();

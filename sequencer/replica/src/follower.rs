@@ -275,7 +275,7 @@ mod tests {
     /// A part of a block with one transaction.
     fn part(block: u64, seed: u8, is_first: bool, is_last: bool) -> JournalEntry {
         let opening =
-            || BlockOpening { timestamp: 1, origin: Origin::default(), deposits: Vec::new() };
+            || BlockOpening { time_ms: 1, origin: Origin::default(), deposits: Vec::new() };
         let part = BlockPart {
             block,
             opening: is_first.then(opening),

@@ -197,9 +197,9 @@ mod tests {
         database.record_genesis(&chain.head().hash(), &record).await.expect("writes");
 
         let origin = Origin { entry: 1, l1_time: genesis.timestamp, ..Origin::default() };
-        let (number, timestamp) = (1, genesis.timestamp + 1);
+        let (number, time_ms) = (1, genesis.timestamp_ms() + 1_000);
         let (deposits, transactions) = (Vec::new(), Vec::new());
-        let input = BlockInput { number, timestamp, origin, deposits, transactions };
+        let input = BlockInput { number, time_ms, origin, deposits, transactions };
         let outcome = chain.execute(&input).expect("an empty block is valid");
         let proof = chain.state().proof(&MESSAGE_PASSER, &[]);
         let block = sealed_block(&outcome, origin, 0..1, proof, StoredTimes::default());
@@ -219,6 +219,8 @@ mod tests {
             l1_blob_base_fee: U256::ZERO,
             l1_parent_hash: B256::ZERO,
             origin: 0,
+            origin_acc: B256::ZERO,
+            offchain_time: 0,
         };
         let posted = PostedRange {
             entry,

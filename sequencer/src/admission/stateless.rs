@@ -4,12 +4,12 @@ use alloy_consensus::{Transaction as _, Typed2718 as _};
 use alloy_primitives::{Address, B256, Bytes};
 use turnpike_executor::intrinsic_gas;
 use turnpike_protocol::{SignedTx, TxEnvelope, decode_transaction};
+use turnpike_signers::{signers, with_hash};
 
 use crate::{
     Refusal,
     builder::{block_bytes_max, bytes_in_block},
     hashes::hash_all,
-    signers::{signed, signers, with_hash},
 };
 
 /// Longest encoding of a transaction, in bytes (geth's limit).
@@ -40,9 +40,9 @@ pub(crate) fn check_stateless(
     };
     let decoded: Vec<_> = raws.into_iter().zip(hashes).map(decode).collect();
     let mut signers = signers(decoded.iter().flatten().map(|(envelope, _)| envelope));
-    let mut check = |(envelope, raw)| {
+    let mut check = |(envelope, raw): (TxEnvelope, Bytes)| {
         let signer = signers.next().expect("invariant: one for each transaction");
-        check_signed(config, signed(envelope, signer), raw)
+        check_signed(config, SignedTx::with_recovered(envelope, signer, &raw), raw)
     };
     decoded.into_iter().map(|decoded| decoded.and_then(&mut check)).collect()
 }

@@ -3,10 +3,14 @@
 
 use tracing::warn;
 use turnpike_l1::Reorg;
-use turnpike_protocol::{DataKind, Origin, QueuedDeposit};
+use turnpike_protocol::{DataKind, Entry, Origin, QueuedDeposit};
 use turnpike_storage::SealedInput;
 
-use super::Driver;
+use super::{
+    Driver,
+    reorg::{ReorgPlan, RewoundBlocks},
+    rerun::UnexpectedEntry,
+};
 use crate::{
     Settlement,
     backlog::Backlog,
@@ -61,16 +65,34 @@ impl Driver {
                 None => format!("inbox entry {index} holds other blocks"),
                 Some(fault) => format!("inbox entry {index} holds an invalid batch: {fault}"),
             };
-            let deposits = posted.entry.deposit_count;
-            let blocks = entry.unknown.clone();
+            let plan = ReorgPlan {
+                first: first.input.number,
+                blocks: entry.unknown.clone(),
+                reason,
+                deposits: posted.entry.deposit_count,
+                rewound: self.rewound_by(&entry, first.input.origin).await,
+            };
             // The inbox takes no origin older than this entry's. No block is opened until the
             // newest origin is known.
             self.handles.settlement.write().await.origin = None;
-            self.reorg(first.input.number, blocks, reason, deposits).await?;
+            self.reorg(plan).await?;
         }
         advance_safe_head(&self.handles, entry).await?;
         self.production().backlog.drop_to(last_block);
         Ok(())
+    }
+
+    /// What becomes of the blocks that an entry replaces. They run again on top, unless this node
+    /// makes no blocks: then they came from entries that L1 has dropped.
+    async fn rewound_by(&self, entry: &DerivedEntry, origin: Origin) -> RewoundBlocks {
+        if self.config.backlog_entries_max == 0 {
+            return RewoundBlocks::ToPool;
+        }
+        let Entry { l1_time, deposit_count: deposits, data_kind, .. } = entry.posted.entry;
+        let l1 = self.handles.settlement.read().await.l1;
+        let l1_time = l1.map_or(l1_time, |l1| l1.time.max(l1_time));
+        let is_batch = data_kind != DataKind::None && entry.fault.is_none();
+        RewoundBlocks::OnTop(UnexpectedEntry { origin, l1_time, deposits, is_batch })
     }
 
     async fn apply_progress(&mut self, progress: L1Progress) -> anyhow::Result<()> {
@@ -112,7 +134,8 @@ impl Driver {
             Some((_, MissingL1Data { l1_block, .. })) if l1_block > last_read => return Ok(false),
             Some((first, MissingL1Data { what, .. })) => {
                 let reason = format!("L1 has dropped {what}");
-                self.reorg(first, Vec::new(), reason, deposits).await?;
+                let (blocks, rewound) = (Vec::new(), RewoundBlocks::ToPool);
+                self.reorg(ReorgPlan { first, blocks, reason, deposits, rewound }).await?;
             }
             None => {}
         }

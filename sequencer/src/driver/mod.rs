@@ -16,6 +16,7 @@
 
 mod l1_events;
 mod reorg;
+mod rerun;
 #[cfg(test)]
 pub(crate) mod tests;
 

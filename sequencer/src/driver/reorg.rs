@@ -1,10 +1,10 @@
 //! A reorg: rewinds the chain's newest blocks because L1 holds others or dropped the data they were
-//! made from.
+//! made from. Where L1 holds others, the sequencer's own blocks run again on top of them.
 //!
 //! # Job
 //!
 //! ```text
-//! halt producer ─► rewind state ─► execute derived blocks ─► journal (one append) ─► index ─► heads
+//! halt producer ─► rewind state ─► execute L1's blocks, then own ones ─► journal (one append) ─► index ─► heads
 //! ```
 //!
 //! # Recovery
@@ -18,27 +18,33 @@
 //! The append holds the rewind, the transactions that wait again, the refusals and the new blocks.
 //! Nothing is published before it is durable.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use alloy_primitives::{Address, B256, keccak256};
 use anyhow::{Context as _, ensure};
 use tokio::task::block_in_place;
 use tracing::{info, warn};
-use turnpike_executor::{BlockTx, Chain, ExecutedTx};
+use turnpike_executor::{BlockTx, Chain, SkipReason};
 use turnpike_protocol::{SignedTx, decode_transaction};
 use turnpike_storage::{
-    AcceptedTx, IndexBatch, IndexRewind, JournalEntry, JournalTx, ReorgEntry, SliceEntry,
-    unix_milliseconds,
+    AcceptedTx, BlockOpening, IndexBatch, IndexRewind, JournalBlock, JournalEntry, JournalTx,
+    ReorgEntry, SliceEntry, unix_milliseconds,
 };
 
-use super::Driver;
+use super::{
+    Driver,
+    rerun::{TakenBlocks, UnexpectedEntry},
+};
 use crate::{
     PooledTx, Refusal,
-    builder::{block_bytes_max, bytes_in_block},
+    builder::{BlockPlan, block_bytes_max, bytes_in_block},
     derived_block::{ExecutedDerivedBlock, execute_derived},
-    producer_event::HaltedProducer,
-    restore::restore_to,
-    tracker::DerivedBlock,
+    producer_event::{HaltedProducer, VoidBlock},
+    restore::{journal_block, restore_to},
+    tracker::{DerivedBlock, recover_signers},
 };
 
 /// Blocks read at a time.
@@ -56,6 +62,18 @@ struct RewoundTxs {
     users: Vec<PooledTx>,
 }
 
+impl RewoundTxs {
+    /// Sets when the transactions of blocks that ran again were received.
+    fn set_received(&self, blocks: &mut [ExecutedDerivedBlock]) {
+        let received: HashMap<_, _> =
+            self.users.iter().map(|tx| (tx.tx.hash(), tx.received_ms)).collect();
+        let now = unix_milliseconds();
+        for block in blocks {
+            block.set_received(|hash| received.get(hash).copied().unwrap_or(now));
+        }
+    }
+}
+
 /// Steps after which a test can interrupt a reorg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReorgStep {
@@ -67,25 +85,53 @@ pub(crate) enum ReorgStep {
     Journaled,
 }
 
+/// What becomes of the sequencer's blocks that a reorg rewinds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RewoundBlocks {
+    /// Their transactions wait again.
+    ToPool,
+    /// They run again on top of this entry.
+    OnTop(UnexpectedEntry),
+}
+
+/// A reorg to perform.
+#[derive(Debug)]
+pub(super) struct ReorgPlan {
+    /// First block to rewind. The open block goes, too.
+    pub(super) first: u64,
+    /// L1's blocks in its place.
+    pub(super) blocks: Vec<DerivedBlock>,
+    /// Why, for clients and logs.
+    pub(super) reason: String,
+    /// Number of the queue's deposits that the blocks up to the last of `blocks` hold.
+    pub(super) deposits: u64,
+    /// What becomes of the rewound blocks.
+    pub(super) rewound: RewoundBlocks,
+}
+
 impl Driver {
-    /// Rewinds all blocks from `first` on, the open one included, and appends `blocks`.
-    /// Transactions of the rewound blocks wait again, as far as a block can still include them.
-    /// Afterwards the chain's blocks hold the queue's first `deposits` deposits.
-    pub(super) async fn reorg(
-        &mut self,
-        first: u64,
-        blocks: Vec<DerivedBlock>,
-        reason: String,
-        deposits: u64,
-    ) -> anyhow::Result<()> {
+    /// Rewinds blocks and appends L1's. The sequencer's own blocks run again on top, or their
+    /// transactions wait again, as far as a block can still include them.
+    pub(super) async fn reorg(&mut self, plan: ReorgPlan) -> anyhow::Result<()> {
+        let ReorgPlan { first, blocks, reason, mut deposits, rewound: rewound_blocks } = plan;
         let HaltedProducer { open, mut unindexed, resume } = self.halt().await?;
         let before = self.head();
-        let rewound = self.rewound_txs(first, open.as_deref()).await?;
+        let rewound = self.rewound_txs(first, open.as_ref()).await?;
         let is_rewind = before >= first || open.is_some();
         if is_rewind {
             let transactions = rewound.users.len();
             warn!(first, last = before, transactions, reason, "rewinding blocks");
         }
+        let rerun = match rewound_blocks {
+            RewoundBlocks::OnTop(entry) if is_rewind => {
+                self.blocks_on_top(first, open, &entry, &blocks).await?
+            }
+            _ => Vec::new(),
+        };
+        deposits += rerun.iter().map(|block| block.queued.len() as u64).sum::<u64>();
+        let derived = blocks.len();
+        let mut blocks = block_in_place(|| recover_signers(blocks));
+        blocks.extend(rerun);
         let handles = Arc::clone(&self.handles);
         if handles.chain.read().await.oldest_state() >= first {
             self.rebuild(first - 1).await?;
@@ -95,12 +141,16 @@ impl Driver {
         let mut checkpoints = self.checkpoints.lock().await;
         checkpoints.rewind(first - 1);
         self.stop_after(ReorgStep::Rewound)?;
-        let ran = block_in_place(|| execute_derived(&mut chain, blocks))?;
+        let mut ran = block_in_place(|| execute_derived(&mut chain, blocks))?;
         self.stop_after(ReorgStep::Executed)?;
 
+        rewound.set_received(&mut ran[derived..]);
         let included = ran.iter().flat_map(|ran| &ran.outcome.transactions);
         let included: HashSet<_> = included.map(|tx| tx.envelope().tx_hash()).collect();
-        let (waiting, mut refused) = self.split_rewound(&chain, &included, &reason, &rewound);
+        let skipped = ran[derived..].iter().flat_map(|ran| &ran.outcome.skipped);
+        let skipped: HashMap<_, _> = skipped.map(|skip| (skip.hash, &skip.reason)).collect();
+        let (waiting, mut refused) =
+            self.split_rewound(&chain, &included, &skipped, &reason, &rewound);
         refused.extend(self.update_pool(&chain, &waiting, &included));
         let accepted: Vec<_> = waiting.iter().map(accepted).collect();
         let mut entries = Vec::new();
@@ -145,6 +195,7 @@ impl Driver {
             let mut production = self.production();
             production.deposits_consumed = deposits;
             production.backlog.truncate(first);
+            ran[derived..].iter().for_each(|ran| ran.push_to(&mut production.backlog));
         }
         let head = chain.head().header.number;
         self.head.send_replace(head);
@@ -160,11 +211,53 @@ impl Driver {
         resume.send(()).ok().context("the producer has ended")
     }
 
+    /// The blocks from `first` on and the open one, as they run on top of `derived`, the blocks of
+    /// an unexpected entry.
+    async fn blocks_on_top(
+        &self,
+        first: u64,
+        open: Option<VoidBlock>,
+        entry: &UnexpectedEntry,
+        derived: &[DerivedBlock],
+    ) -> anyhow::Result<Vec<DerivedBlock<SignedTx>>> {
+        let Some(last) = derived.last() else { return Ok(Vec::new()) };
+        let mut taken = self.taken_blocks(first).await?;
+        if let Some(VoidBlock { plan: BlockPlan { time_ms, origin, deposits }, users }) = open {
+            let users = users.iter().filter_map(|executed| match &executed.tx {
+                BlockTx::User(tx) => Some(tx.clone()),
+                BlockTx::Deposit(_) => None,
+            });
+            taken.push(time_ms, origin, deposits, users.collect());
+        }
+        if entry.is_batch {
+            taken.remove_posted(derived);
+        }
+        Ok(taken.on_top(&self.handles.chain.config, entry, last.input.as_parent())?)
+    }
+
+    /// The complete blocks from `first` on.
+    async fn taken_blocks(&self, first: u64) -> anyhow::Result<TakenBlocks> {
+        let database = self.database();
+        let before = database.block(first - 1).await?;
+        let before = before.map(|block| turnpike_protocol::time_ms(&block.header));
+        let mut taken = TakenBlocks::after(before.unwrap_or(1_000 * self.genesis.timestamp));
+        for number in first..=self.head() {
+            let rows = database.rows_of(number).await?;
+            let rows = rows.with_context(|| format!("the index does not hold block {number}"))?;
+            let JournalBlock { opening, transactions, .. } =
+                journal_block(database, number, rows).await?;
+            let signed = transactions.iter().map(signed).collect::<anyhow::Result<_>>()?;
+            let BlockOpening { time_ms, origin, deposits } = opening;
+            taken.push(time_ms, origin, deposits, signed);
+        }
+        Ok(taken)
+    }
+
     /// Transactions of the blocks from `first` on and of the open one.
     async fn rewound_txs(
         &self,
         first: u64,
-        open: Option<&[Arc<ExecutedTx>]>,
+        open: Option<&VoidBlock>,
     ) -> anyhow::Result<RewoundTxs> {
         let (mut found, head) = (RewoundTxs::default(), self.head());
         // This node did not receive the transactions of derived blocks, so they get the current
@@ -188,7 +281,7 @@ impl Driver {
             }
             next = last + 1;
         }
-        for executed in open.into_iter().flatten() {
+        for executed in open.into_iter().flat_map(|open| &open.users) {
             if let BlockTx::User(tx) = &executed.tx {
                 found.all.push((tx.hash(), head + 1));
                 let promise = self.handles.transactions.preconfirmed(&tx.hash());
@@ -217,11 +310,13 @@ impl Driver {
 
     /// Splits the rewound transactions into those that wait again, in their order and before all
     /// that wait already, and those that no block can include any more, each with the reason.
-    /// `chain` is the new one.
+    /// `chain` is the new one. Of the transactions that it has skipped, only those wait for which a
+    /// block had too little gas left.
     fn split_rewound(
         &self,
         chain: &Chain,
         included: &HashSet<B256>,
+        skipped: &HashMap<B256, &SkipReason>,
         reason: &str,
         rewound: &RewoundTxs,
     ) -> (Vec<PooledTx>, Vec<(B256, String)>) {
@@ -230,6 +325,13 @@ impl Driver {
             let hash = tx.tx.hash();
             if included.contains(&hash) {
                 continue;
+            }
+            match skipped.get(&hash) {
+                None | Some(SkipReason::BlockGas { .. }) => {}
+                Some(skip) => {
+                    refused.push((hash, format!("skipped at its turn: {skip}, after {reason}")));
+                    continue;
+                }
             }
             match check_includable(chain, tx) {
                 Ok(()) => waiting.push(tx.clone()),
@@ -284,6 +386,17 @@ impl Driver {
         let _ = step;
         Ok(())
     }
+}
+
+/// A transaction of the journal. Without a sender, its signature is bad.
+fn signed(tx: &JournalTx) -> anyhow::Result<SignedTx> {
+    let JournalTx { raw, sender } = tx;
+    let tx = decode_transaction(raw)?;
+    Ok(if *sender == Address::ZERO {
+        SignedTx::recover(tx)
+    } else {
+        SignedTx::new_unchecked(tx, *sender)
+    })
 }
 
 fn accepted(tx: &PooledTx) -> AcceptedTx {

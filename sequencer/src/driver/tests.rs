@@ -2,6 +2,7 @@
 
 mod l1;
 mod notifications;
+mod rerun;
 pub(crate) mod test_sequencer;
 
 use turnpike_executor::RECENT_STATES;
@@ -36,30 +37,22 @@ async fn forced_entry_replaces_unposted_blocks() {
     }
     sequencer.l1.deposit(sequencer.users[2].address());
     assert!(sequencer.l1.force(1));
-    let before = sequencer.head();
     sequencer.sync().await.expect("follows");
     sequencer.check().await;
-    assert_eq!(sequencer.head(), 2, "one own block and the forced one");
-    assert!(before > 2);
-    // The rewound transactions wait in their old order, and the next block includes them.
+    assert_eq!(sequencer.head(), 4, "a posted block, the forced one, and two that ran again");
     let database = std::sync::Arc::clone(&sequencer.handles().chain.database);
-    for hash in &sent {
-        assert!(sequencer.handles().transactions.waiting(hash).is_some());
-    }
-    let from = database.reorged_from(&sent[0]).await.expect("reads").expect("was rewound");
-    assert_eq!((from.block, from.reason.as_str()), (2, "inbox entry 2 was forced"));
-    sequencer.build(1).await;
     for (at, hash) in sent.iter().enumerate() {
+        let from = database.reorged_from(hash).await.expect("reads").expect("was rewound");
+        assert_eq!((from.block, from.reason.as_str()), (2, "inbox entry 2 was forced"));
         let place = database.transaction(hash).await.expect("reads").expect("in a block");
-        // The attributes of the new origin come first.
-        assert_eq!((place.block, place.position), (3, at + 1));
+        assert_eq!((place.block, place.position), (3, at));
         assert_eq!(received_at(&sequencer, hash).await, received[at], "it was received once");
     }
-    sequencer.check().await;
     assert!(sequencer.post(10).await);
     sequencer.sync().await.expect("follows");
     sequencer.check().await;
-    assert_eq!(sequencer.handles().settlement.read().await.safe(), 3);
+    assert_eq!(sequencer.handles().settlement.read().await.safe(), 4);
+    assert_eq!(database.reorg_count().await.expect("reads"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,8 +70,9 @@ async fn rewound_transactions_that_cannot_be_included_are_refused() {
     sequencer.check().await;
     let database = &sequencer.handles().chain.database;
     let reason = database.refusal(&lost).await.expect("reads").expect("refused");
-    assert!(reason.contains("nonce too low") && reason.contains("inbox entry 1"), "{reason}");
-    assert!(sequencer.handles().transactions.waiting(&next).is_some());
+    assert!(reason.contains("skipped") && reason.contains("inbox entry 1"), "{reason}");
+    let place = database.transaction(&next).await.expect("reads").expect("ran again");
+    assert_eq!((place.block, place.position), (2, 0));
     assert!(database.transaction(&foreign.hash()).await.expect("reads").is_some());
     let place = database.transaction(&same).await.expect("reads").expect("L1 holds it");
     assert_eq!((place.block, place.position), (1, 2));
@@ -94,7 +88,8 @@ async fn reorg_below_kept_states_executes_the_journal_again() {
     sequencer.build(1).await;
     assert!(sequencer.post(10).await);
     sequencer.sync().await.expect("follows");
-    for _ in 0..RECENT_STATES.blocks_max + 10 {
+    let unposted = RECENT_STATES.blocks_max as u64 + 10;
+    for _ in 0..unposted {
         sequencer.send(1).await;
         sequencer.build(1).await;
     }
@@ -107,7 +102,7 @@ async fn reorg_below_kept_states_executes_the_journal_again() {
     }
     sequencer.sync().await.expect("follows");
     sequencer.check().await;
-    assert_eq!(sequencer.head(), 2);
+    assert_eq!(sequencer.head(), 2 + unposted);
     sequencer.build(2).await;
     sequencer.check().await;
     sequencer.restart().await;
@@ -128,9 +123,12 @@ async fn crash_between_reorg_steps_loses_nothing() {
         sequencer.restart().await;
         sequencer.sync().await.expect("follows");
         sequencer.check().await;
-        assert_eq!(sequencer.head(), 1, "the forced block");
-        for hash in sent {
-            assert!(sequencer.handles().transactions.waiting(&hash).is_some(), "after {step:?}");
+        assert_eq!(sequencer.head(), 3, "the forced block and two that ran again");
+        for (position, hash) in sent.into_iter().enumerate() {
+            let database = &sequencer.handles().chain.database;
+            let place = database.transaction(&hash).await.expect("reads").expect("in a block");
+            assert_eq!((place.block, place.position), (2, position), "after {step:?}");
+            received_at(&sequencer, &hash).await;
         }
         assert_eq!(sequencer.handles().chain.database.reorg_count().await.expect("reads"), 1);
     }

@@ -44,7 +44,7 @@ use tokio::{
     time::timeout_at,
 };
 use tracing::{debug, info_span};
-use turnpike_executor::{ExecutedTx, ExecutionHook};
+use turnpike_executor::ExecutionHook;
 use turnpike_storage::{JournalEntry, SliceEntry};
 
 use self::{
@@ -56,7 +56,7 @@ use crate::{
     backlog::Backlog,
     builder::{self, BlockPlan, PoolRemainder},
     committer::{DurableRows, JournalCommit},
-    producer_event::{HaltedProducer, ProducerCommand, ProducerEvent},
+    producer_event::{HaltedProducer, ProducerCommand, ProducerEvent, VoidBlock},
     sealer::BlockToSeal,
     submission::Submission,
 };
@@ -364,7 +364,7 @@ impl Producer {
     fn halt(
         &mut self,
         reply: oneshot::Sender<HaltedProducer>,
-        open: Option<Vec<Arc<ExecutedTx>>>,
+        open: Option<VoidBlock>,
     ) -> anyhow::Result<()> {
         let durable = self.commit_last(IntakeBatch::default(), None)?;
         let durable = durable.blocking_recv().map_err(|_| PartEnded)?;
@@ -454,20 +454,20 @@ impl Producer {
         }
         let consumed = usize::try_from(production.deposits_consumed).unwrap_or(usize::MAX);
         drop(production);
-        let parent = self.handles.chain.blocking_read().tip().parent.timestamp;
+        let parent = self.handles.chain.blocking_read().tip().parent.time_ms;
         let settlement = self.handles.settlement.blocking_read();
         let (origin, l1) = settlement.origin.zip(settlement.l1)?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        let drift = config.time_drift_max;
-        let timestamp = builder::timestamp(now, parent, &origin, l1.time, drift);
-        if timestamp > l1.time.saturating_add(drift) {
-            debug!(timestamp, l1_time = l1.time, "L1's clock is behind the chain's: waiting");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let time_ms = builder::time_ms(config, now_ms, parent, &origin, l1.time);
+        if time_ms > 1_000 * l1.time.saturating_add(config.time_drift_max) {
+            debug!(time_ms, l1_time = l1.time, "L1's clock is behind the chain's: waiting");
             return None;
         }
-        let count = usize::try_from(config.entry_deposits_max).unwrap_or(usize::MAX);
         let queue = settlement.deposits.get(consumed..).unwrap_or_default();
-        let deposits = queue.iter().take(count).cloned().collect();
-        Some(BlockPlan { timestamp, origin, deposits })
+        let deposits = builder::deposits_of_block(config, queue)
+            .expect("invariant: the portal checks opaque data");
+        Some(BlockPlan { time_ms, origin, deposits })
     }
 
     fn production(&self) -> MutexGuard<'_, ProductionState> {

@@ -16,6 +16,7 @@ use crate::{
     admission::StateRules,
     builder::{BlockPlan, BlockRoom, BuildError, block_bytes_max, bytes_in_block},
     hashes::receipt_hashes,
+    producer_event::VoidBlock,
 };
 
 /// A block that still takes transactions.
@@ -78,9 +79,9 @@ impl<'a> OpenBlock<'a> {
     pub(super) fn new(next: &'a NextBlock, plan: BlockPlan) -> Result<Self, BuildError> {
         let (config, parent) = (next.config(), next.tip().parent);
         let number = parent.number + 1;
-        let mut block = next.open(plan.timestamp, &plan.origin)?;
-        let BlockPlan { timestamp, origin, deposits } = &plan;
-        let input = BlockInput::new(config, parent, *origin, *timestamp, deposits, Vec::new())?;
+        let mut block = next.open(plan.time_ms, &plan.origin)?;
+        let BlockPlan { time_ms, origin, deposits } = &plan;
+        let input = BlockInput::new(config, parent, *origin, *time_ms, deposits, Vec::new())?;
         block.execute_slice(block_transactions(&input).collect())?;
         Ok(Self {
             next,
@@ -190,18 +191,19 @@ impl<'a> OpenBlock<'a> {
     pub(super) fn take_part(&mut self, is_last: bool) -> OpenBlockPart {
         let mut part = std::mem::replace(&mut self.uncommitted, OpenBlockPart::of(self.number));
         if !std::mem::replace(&mut self.is_opening_committed, true) {
-            let BlockPlan { timestamp, origin, deposits } = &self.plan;
+            let BlockPlan { time_ms, origin, deposits } = &self.plan;
             let opening =
-                BlockOpening { timestamp: *timestamp, origin: *origin, deposits: deposits.clone() };
+                BlockOpening { time_ms: *time_ms, origin: *origin, deposits: deposits.clone() };
             part.part.opening = Some(opening);
         }
         part.part.is_last = is_last;
         part
     }
 
-    /// Drops the block. Returns its user transactions if a part of it was committed.
-    pub(super) fn into_void(self) -> Option<Vec<Arc<ExecutedTx>>> {
-        self.is_opening_committed.then_some(self.users)
+    /// Drops the block. Returns what it held if a part of it was committed.
+    pub(super) fn into_void(self) -> Option<VoidBlock> {
+        let Self { plan, users, .. } = self;
+        self.is_opening_committed.then_some(VoidBlock { plan, users })
     }
 
     pub(super) fn finish(self) -> Result<ExecutedBlock, ExecutionError<Infallible>> {

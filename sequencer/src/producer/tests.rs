@@ -73,7 +73,7 @@ fn build_from(count: u64, gas_limit: u64, rules: impl FnOnce(&mut ChainConfig)) 
     }
     let chain = Chain::from_genesis(&genesis);
     let origin = Origin { l1_time: genesis.timestamp, ..Origin::default() };
-    let plan = BlockPlan { timestamp: genesis.timestamp, origin, deposits: Vec::new() };
+    let plan = BlockPlan { time_ms: genesis.timestamp_ms(), origin, deposits: Vec::new() };
     let next = chain.next_block();
     let mut open = OpenBlock::new(&next, plan).expect("opens");
     let mut included = Vec::new();
@@ -240,7 +240,7 @@ fn contract_created_in_open_block_cannot_send() {
     };
     let chain = Chain::from_genesis(&genesis);
     let origin = Origin { l1_time: genesis.timestamp, ..Origin::default() };
-    let plan = BlockPlan { timestamp: genesis.timestamp, origin, deposits: Vec::new() };
+    let plan = BlockPlan { time_ms: genesis.timestamp_ms(), origin, deposits: Vec::new() };
     let next = chain.next_block();
     let mut open = OpenBlock::new(&next, plan).expect("opens");
     let CheckedTx { tx, raw, sender } = sent_by(creator, TxKind::Create);

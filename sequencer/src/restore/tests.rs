@@ -84,9 +84,9 @@ fn root(chain: &Chain) -> alloy_primitives::B256 {
 fn next_block(chain: &mut Chain) -> ExecutedDerivedBlock {
     let number = chain.head().header.number + 1;
     let origin = Origin { entry: number - 1, l1_time: 1_800_000_000, ..Origin::default() };
-    let timestamp = origin.l1_time + number;
+    let time_ms = 1_000 * (origin.l1_time + number);
     let parent = chain.head().parent;
-    let input = BlockInput::new(chain.config(), parent, origin, timestamp, &[], Vec::new());
+    let input = BlockInput::new(chain.config(), parent, origin, time_ms, &[], Vec::new());
     let block = DerivedBlock { input: input.expect("valid"), queued: Vec::new() };
     execute_derived(chain, vec![block]).expect("runs").remove(0)
 }

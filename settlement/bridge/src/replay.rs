@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use alloy_primitives::B256;
 use tokio::task::block_in_place;
-use turnpike_derivation::Derivation;
+use turnpike_derivation::{Derivation, EntryReader, FollowError, NextEntry};
 use turnpike_executor::{BlockOutcome, Chain};
 use turnpike_l1::{L1Client, L1View, ProposedOutput, is_undisputed};
 use turnpike_protocol::{DepositHint, Genesis, Withdrawal, predeploys::MESSAGE_PASSER};
@@ -22,6 +22,7 @@ const STATES: HistoryLimits = HistoryLimits { blocks_max: 1, items_max: 0 };
 #[derive(Debug)]
 pub struct Replay {
     view: L1View,
+    reader: EntryReader,
     derivation: Derivation,
     chain: Chain,
 }
@@ -41,7 +42,7 @@ impl Replay {
         let mut view = L1View::new(client, confirmations, genesis_output);
         view.advance().await?;
         let derivation = Derivation::new(genesis.config.clone(), chain.head().parent);
-        Ok(Self { view, derivation, chain })
+        Ok(Self { view, reader: EntryReader::default(), derivation, chain })
     }
 
     /// The hashes that a deposit's L2 transaction can have; only the sequencer's if the deposit is
@@ -138,13 +139,16 @@ impl Replay {
 
     /// Derives and executes the next entry, if L1 has one.
     async fn run_entry(&mut self) -> Result<Option<Vec<BlockOutcome>>, BridgeError> {
-        let next = self.derivation.next_entry();
-        let Some(source) = self.view.source(next).await? else { return Ok(None) };
-        let posted = usize::try_from(next).ok().and_then(|at| self.view.entries().get(at).copied());
-        let posted = posted.expect("invariant: its source was found");
-        let derived = self.derivation.derive(&posted, &source)?;
+        let next = match self.reader.next(&self.view, &self.derivation).await {
+            Ok(next) => next,
+            Err(FollowError::L1(error)) => return Err(error.into()),
+            Err(FollowError::Derivation(error)) => return Err(error.into()),
+            Err(error) => return Err(BridgeError::Inconsistent(error.to_string())),
+        };
+        let Some((_, recovered)) = next.map(NextEntry::into_parts) else { return Ok(None) };
+        self.derivation.accept(&recovered)?;
         block_in_place(|| {
-            let run = derived.blocks.iter().map(|input| {
+            let run = recovered.blocks.iter().map(|input| {
                 self.chain.execute(input).map_err(|error| BridgeError::Execution {
                     block: input.number,
                     reason: error.to_string(),

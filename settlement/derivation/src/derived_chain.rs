@@ -2,43 +2,31 @@
 //!
 //! # State
 //!
-//! The view's entries, and a [`Follower`] that has applied the first of them.
+//! The view's entries, a [`Follower`] that has applied the first of them, and an [`EntryReader`]
+//! that reads one entry ahead.
 //!
 //! # Recovery
 //!
 //! [`DerivedChain::advance`] rewinds the follower to the last entry that L1 still holds. After an
 //! error, call it again.
 
-use turnpike_l1::{Advance, EntrySource, L1Client, L1Source, L1View, PostedEntry};
+use turnpike_l1::{Advance, L1Client, L1Source, L1View};
 
-use crate::{Derivation, DerivationError, FollowError, Follower};
+use crate::{Derivation, DerivationError, EntryReader, FollowError, Follower, NextEntry};
 
-/// A view of L1 and the chain derived from it. It runs no task: the owner calls [`Self::advance`],
-/// and chooses the thread that executes blocks.
+/// A view of L1 and the chain derived from it. The owner calls [`Self::advance`], and chooses the
+/// thread that executes blocks. A task reads one entry ahead.
 #[derive(Debug)]
 pub struct DerivedChain<S = L1Client> {
     view: L1View<S>,
     follower: Follower,
-}
-
-/// An entry that was read from L1 and is not applied yet.
-#[derive(Debug)]
-pub struct NextEntry {
-    posted: PostedEntry,
-    source: EntrySource,
-}
-
-impl NextEntry {
-    /// The entry's data, with everything that derivation needs.
-    pub const fn source(&self) -> &EntrySource {
-        &self.source
-    }
+    reader: EntryReader,
 }
 
 impl<S: L1Source> DerivedChain<S> {
     /// A chain that has read nothing yet.
-    pub const fn new(view: L1View<S>, follower: Follower) -> Self {
-        Self { view, follower }
+    pub fn new(view: L1View<S>, follower: Follower) -> Self {
+        Self { view, follower, reader: EntryReader::default() }
     }
 
     /// The view of L1.
@@ -64,18 +52,16 @@ impl<S: L1Source> DerivedChain<S> {
         Ok(advance)
     }
 
-    /// Reads the next entry. `None` if all entries are applied.
-    pub async fn next_entry(&self) -> Result<Option<NextEntry>, FollowError> {
-        let next = self.follower.next_entry();
-        let posted = usize::try_from(next).ok().and_then(|at| self.view.entries().get(at));
-        let Some(posted) = posted.copied() else { return Ok(None) };
-        let source = self.view.source(next).await?;
-        Ok(source.map(|source| NextEntry { posted, source }))
+    /// Reads the next entry, and begins to read the one after it. `None` if all entries are
+    /// applied.
+    pub async fn next_entry(&mut self) -> Result<Option<NextEntry>, FollowError> {
+        self.reader.next(&self.view, self.follower.derivation()).await
     }
 
-    /// Derives and executes an entry.
-    pub fn apply(&mut self, next: &NextEntry) -> Result<(), DerivationError> {
-        self.follower.apply(&next.posted, &next.source.as_data())?;
+    /// Executes an entry.
+    pub fn apply(&mut self, next: NextEntry) -> Result<(), DerivationError> {
+        let (_, recovered) = next.into_parts();
+        self.follower.apply_recovered(recovered, |_| ())?;
         Ok(())
     }
 

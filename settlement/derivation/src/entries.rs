@@ -1,7 +1,7 @@
 use turnpike_l1::{EntrySource, PostedEntry};
 use turnpike_protocol::{BatchFault, BlockInput, ChainConfig, Derived, EntryData, Parent, derive};
 
-use crate::DerivationError;
+use crate::{DerivationError, RecoveredEntry};
 
 /// Computes which blocks each inbox entry derives.
 ///
@@ -13,7 +13,7 @@ use crate::DerivationError;
 /// use turnpike_protocol::{Genesis, Parent};
 ///
 /// let genesis = Genesis::dev();
-/// let parent = Parent { number: 0, timestamp: genesis.timestamp, origin: None };
+/// let parent = Parent { number: 0, time_ms: genesis.timestamp_ms(), origin: None };
 /// let derivation = Derivation::new(genesis.config, parent);
 /// // The inbox writes entry 0 itself, so the first entry to derive is 1.
 /// assert_eq!(derivation.next_entry(), 1);
@@ -41,10 +41,28 @@ pub struct DerivedEntry {
     pub fault: Option<BatchFault>,
 }
 
+impl DerivedEntry {
+    /// The entry that derives these blocks.
+    pub fn new<T>(
+        posted: &PostedEntry,
+        blocks: &[BlockInput<T>],
+        fault: Option<BatchFault>,
+    ) -> Self {
+        let ends = blocks.first().zip(blocks.last());
+        let (first, last) = ends.expect("invariant: an entry derives at least one block");
+        Self { posted: *posted, first_block: first.number, last: last.as_parent(), fault }
+    }
+}
+
 impl Derivation {
     /// A chain of the genesis block only.
     pub const fn new(config: ChainConfig, genesis: Parent) -> Self {
         Self { config, genesis, entries: Vec::new() }
+    }
+
+    /// The chain's rules.
+    pub const fn config(&self) -> &ChainConfig {
+        &self.config
     }
 
     /// Index of the next entry.
@@ -73,52 +91,58 @@ impl Derivation {
         self.entries.get(at).filter(|entry| entry.first_block <= number)
     }
 
-    /// The blocks that the next entry would derive.
+    /// The blocks that the next entry would derive, without signers.
     pub fn preview(&self, source: &EntrySource) -> Result<Derived, DerivationError> {
-        self.preview_data(&source.as_data())
+        let data = source.as_data();
+        self.check_next(data.entry.index)?;
+        Ok(derive(&self.config, self.head(), &data)?)
     }
 
-    /// The same from borrowed data.
-    pub fn preview_data(&self, data: &EntryData<'_>) -> Result<Derived, DerivationError> {
-        let (expected, found) = (self.next_entry(), data.entry.index);
-        if expected != found {
-            return Err(DerivationError::Order { expected, found });
-        }
-        Ok(derive(&self.config, self.head(), data)?)
+    /// The blocks that the next entry would derive, with signers.
+    pub fn recover(
+        &self,
+        posted: &PostedEntry,
+        data: &EntryData<'_>,
+    ) -> Result<RecoveredEntry, DerivationError> {
+        self.check_next(data.entry.index)?;
+        Ok(RecoveredEntry::derive(&self.config, self.head(), posted, data)?)
     }
 
-    /// Derives the next entry. After an error, nothing has changed.
+    /// Derives the next entry, without signers. After an error, nothing has changed.
     pub fn derive(
         &mut self,
         posted: &PostedEntry,
         source: &EntrySource,
     ) -> Result<Derived, DerivationError> {
-        self.derive_data(posted, &source.as_data())
-    }
-
-    /// The same from borrowed data.
-    pub fn derive_data(
-        &mut self,
-        posted: &PostedEntry,
-        data: &EntryData<'_>,
-    ) -> Result<Derived, DerivationError> {
-        let derived = self.preview_data(data)?;
-        let first_block = self.head().number + 1;
-        let last = derived.blocks.last().map_or_else(|| self.head(), BlockInput::as_parent);
-        let fault = derived.fault.clone();
-        self.entries.push(DerivedEntry { posted: *posted, first_block, last, fault });
+        let derived = self.preview(source)?;
+        self.entries.push(DerivedEntry::new(posted, &derived.blocks, derived.fault.clone()));
         Ok(derived)
     }
 
     /// Adds an entry that was derived before, without deriving it again. The caller has checked by
     /// the accumulator that it is the same entry after the same entries.
     pub fn resume(&mut self, entry: DerivedEntry) -> Result<(), DerivationError> {
-        let (expected, found) = (self.next_entry(), entry.posted.entry.index);
-        if expected != found {
-            return Err(DerivationError::Order { expected, found });
-        }
+        self.check_next(entry.posted.entry.index)?;
         self.entries.push(entry);
         Ok(())
+    }
+
+    /// Adds an entry whose signers were recovered. After an error, nothing has changed.
+    pub fn accept(&mut self, entry: &RecoveredEntry) -> Result<(), DerivationError> {
+        self.check_next(entry.posted.entry.index)?;
+        let (expected, found) = (self.head(), entry.parent);
+        if expected != found {
+            let entry = entry.posted.entry.index;
+            return Err(DerivationError::Parent { entry, expected, found });
+        }
+        let RecoveredEntry { posted, blocks, fault, .. } = entry;
+        self.entries.push(DerivedEntry::new(posted, blocks, fault.clone()));
+        Ok(())
+    }
+
+    const fn check_next(&self, found: u64) -> Result<(), DerivationError> {
+        let expected = self.next_entry();
+        if expected == found { Ok(()) } else { Err(DerivationError::Order { expected, found }) }
     }
 
     /// Index of the first derived entry that is not among `entries`, which are L1's entries by

@@ -2,7 +2,7 @@ use std::convert::Infallible;
 
 use turnpike_executor::ExecutionError;
 use turnpike_l1::{L1Error, Severity};
-use turnpike_protocol::DeriveError;
+use turnpike_protocol::{DeriveError, Parent};
 
 /// Why an entry cannot be applied. An invalid batch is not an error: see
 /// [`turnpike_protocol::BatchFault`].
@@ -16,6 +16,16 @@ pub enum DerivationError {
         expected: u64,
         /// The entry found.
         found: u64,
+    },
+    /// The entry was derived on top of another block.
+    #[error("entry {entry}: expected parent {expected:?}, found {found:?}")]
+    Parent {
+        /// The entry.
+        entry: u64,
+        /// The newest block.
+        expected: Parent,
+        /// The block that the entry was derived on.
+        found: Parent,
     },
     /// The data does not match the entry.
     #[error(transparent)]
@@ -34,7 +44,7 @@ impl DerivationError {
     /// What the caller should do.
     pub const fn severity(&self) -> Severity {
         match self {
-            Self::Order { .. } => Severity::Reset,
+            Self::Order { .. } | Self::Parent { .. } => Severity::Reset,
             Self::Derive(_) | Self::Execution { .. } => Severity::Critical,
         }
     }
@@ -50,6 +60,12 @@ pub enum FollowError {
     /// An entry cannot be applied.
     #[error(transparent)]
     Derivation(#[from] DerivationError),
+}
+
+impl From<DeriveError> for FollowError {
+    fn from(error: DeriveError) -> Self {
+        Self::Derivation(error.into())
+    }
 }
 
 impl FollowError {

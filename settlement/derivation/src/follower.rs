@@ -23,14 +23,15 @@ use turnpike_l1::PostedEntry;
 use turnpike_protocol::{BlockInput, EntryData, Genesis, Header, OutputRoot, StateRootPrefix};
 use turnpike_state::HistoryLimits;
 
-use crate::{Derivation, DerivationError, DerivedEntry};
+use crate::{Derivation, DerivationError, DerivedEntry, RecoveredEntry};
 
 /// Limits of the states that a follower keeps. A deeper rewind derives the chain again.
 pub const STATES: HistoryLimits = HistoryLimits { blocks_max: 50_000, items_max: 500_000 };
 
 /// The executed chain: derives and executes every applied entry, and rewinds entries.
 ///
-/// Inputs: the genesis file, and inbox entries with their authenticated data. No I/O, no clock.
+/// Inputs: the genesis file, and inbox entries with their authenticated data, or with their blocks
+/// derived and signers recovered. No I/O, no clock.
 ///
 /// Invariant: state and head are those after the last applied entry, in every history of applied
 /// and rewound entries.
@@ -132,15 +133,25 @@ impl Follower {
         &mut self,
         posted: &PostedEntry,
         data: &EntryData<'_>,
+        show: impl FnMut(FollowedBlock<'_>),
+    ) -> Result<&DerivedEntry, DerivationError> {
+        let recovered = self.derivation.recover(posted, data)?;
+        self.apply_recovered(recovered, show)
+    }
+
+    /// Like [`Self::apply_with`], of an entry whose signers were recovered.
+    pub fn apply_recovered(
+        &mut self,
+        recovered: RecoveredEntry,
         mut show: impl FnMut(FollowedBlock<'_>),
     ) -> Result<&DerivedEntry, DerivationError> {
-        let entry = data.entry.index;
-        let derived = self.derivation.derive_data(posted, data)?;
-        if let Some(fault) = &derived.fault {
+        self.derivation.accept(&recovered)?;
+        let entry = recovered.posted.entry.index;
+        if let Some(fault) = &recovered.fault {
             warn!(entry, %fault, "skipping invalid batch");
         }
-        let mut claims = derived.claimed_state_roots.into_iter();
-        for input in derived.blocks {
+        let mut claims = recovered.claimed_state_roots.into_iter();
+        for input in recovered.blocks {
             let block = input.number;
             let outcome = match self.execute(&input) {
                 Ok(outcome) => outcome,

@@ -1,17 +1,21 @@
 //! Derived chains on an L1 with reorgs: after each one, they equal a fresh derivation.
 
-use alloy_consensus::{SignableTransaction as _, TxEip1559, crypto::secp256k1::sign_message};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, b256};
+use alloy_consensus::{
+    SignableTransaction as _, TxEip1559, TxLegacy, crypto::secp256k1::sign_message,
+};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, b256};
 use proptest::prelude::*;
-use turnpike_derivation::{DerivedChain, FollowError, Follower, STATES};
+use turnpike_derivation::{
+    DerivationError, DerivedChain, FollowError, Follower, NextEntry, STATES,
+};
 use turnpike_executor::EngineConfig;
 use turnpike_l1::{
     L1View, Severity,
     memory::{L1Event, MemoryL1},
 };
 use turnpike_protocol::{
-    Batch, BatchBlock, DataKind, Effort, Genesis, OutputRoot, StateRootPrefix, TxEnvelope,
-    pack_blobs,
+    Batch, BatchBlock, BatchHead, DataKind, Effort, Genesis, OutputRoot, SignedTx, StateRootPrefix,
+    TxEnvelope, pack_blobs,
 };
 use turnpike_state::HistoryLimits;
 
@@ -34,6 +38,8 @@ struct TestL1 {
     output: OutputRoot,
     /// Nonce of the next transfer; makes every batch unique.
     nonce: u64,
+    /// Further transactions of every batch.
+    transactions: Vec<TxEnvelope>,
 }
 
 fn follower(limits: HistoryLimits) -> Follower {
@@ -62,7 +68,17 @@ fn encode(batch: &Batch) -> Vec<u8> {
 impl TestL1 {
     fn new() -> Self {
         let output = follower(STATES).head().output;
-        Self { memory: MemoryL1::new(&Genesis::dev(), &output), output, nonce: 0 }
+        Self {
+            memory: MemoryL1::new(&Genesis::dev(), &output),
+            output,
+            nonce: 0,
+            transactions: Vec::new(),
+        }
+    }
+
+    fn batch_transactions(&self) -> Vec<TxEnvelope> {
+        let transfer = transfer(self.nonce, 1 + self.nonce);
+        self.transactions.iter().cloned().chain([transfer]).collect()
     }
 
     fn chain(&self, limits: HistoryLimits) -> DerivedChain<MemoryL1> {
@@ -92,14 +108,15 @@ impl TestL1 {
         let waiting = &view.deposits()[consumed..];
         let (deposits, origin) = (waiting.len() as u64, newest.index);
         let batch = Batch {
+            head: BatchHead { first_deposit: newest.deposit_count, reference_time: l1_time },
             blocks: vec![
                 BatchBlock {
-                    timestamp: l1_time,
+                    step_ms: 12_000,
                     deposit_count: deposits,
                     state_root: Some(StateRootPrefix::ZERO),
-                    transactions: vec![transfer(self.nonce, 1 + self.nonce)],
+                    transactions: self.batch_transactions(),
                 },
-                BatchBlock { timestamp: l1_time + 1, ..BatchBlock::default() },
+                BatchBlock { step_ms: 1_000, ..BatchBlock::default() },
             ],
             deposit_hints: waiting.iter().filter_map(|queued| queued.hint).collect(),
         };
@@ -130,7 +147,7 @@ impl TestL1 {
 async fn follow(node: &mut DerivedChain<MemoryL1>) -> Result<(), FollowError> {
     node.advance().await?;
     while let Some(next) = node.next_entry().await? {
-        node.apply(&next)?;
+        node.apply(next)?;
     }
     Ok(())
 }
@@ -247,9 +264,142 @@ async fn tampered_blob_is_rejected() {
     let posted = node.view().entries()[1];
     assert_eq!(posted.entry.data_kind, DataKind::Blobs);
     l1.memory.tamper(posted.l1_transaction);
-    let error = node.next_entry().await.expect_err("tampered");
+    for _ in 0..3 {
+        let error = node.next_entry().await.expect_err("tampered");
+        assert_eq!(error.severity(), Severity::Critical);
+        assert_eq!(node.follower().next_entry(), 1);
+    }
+    l1.memory.tamper(posted.l1_transaction);
+    check(&l1, &mut node).await;
+}
+
+/// Lets the task that reads ahead run until it has read L1.
+async fn let_read_ahead() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn next(node: &mut DerivedChain<MemoryL1>) -> NextEntry {
+    node.next_entry().await.expect("L1 is there").expect("L1 holds another entry")
+}
+
+#[tokio::test]
+async fn exactly_one_entry_is_read_ahead() {
+    let mut l1 = TestL1::new();
+    let mut node = l1.chain(STATES);
+    for _ in 0..3 {
+        l1.post(EntryKind::Blobs).await;
+    }
+    node.advance().await.expect("L1 is there");
+    let first = next(&mut node).await;
+    let_read_ahead().await;
+    for posted in &node.view().entries()[2..] {
+        l1.memory.tamper(posted.l1_transaction);
+    }
+    node.apply(first).expect("derives");
+    let second = next(&mut node).await;
+    assert_eq!(second.source().as_data().entry.index, 2, "was read before it was tampered with");
+    node.apply(second).expect("derives");
+    let error = node.next_entry().await.expect_err("was read after it was tampered with");
     assert_eq!(error.severity(), Severity::Critical);
-    assert_eq!(node.follower().next_entry(), 1);
+    assert_eq!(node.follower().next_entry(), 3);
+}
+
+#[tokio::test]
+async fn entry_that_could_not_be_read_ahead_is_read_again() {
+    let mut l1 = TestL1::new();
+    let mut node = l1.chain(STATES);
+    l1.post(EntryKind::Calldata).await;
+    l1.post(EntryKind::Blobs).await;
+    node.advance().await.expect("L1 is there");
+    let second = node.view().entries()[2].l1_transaction;
+    l1.memory.tamper(second);
+    let first = next(&mut node).await;
+    let_read_ahead().await;
+    // The same bit again: L1 serves the right data once more.
+    l1.memory.tamper(second);
+    node.apply(first).expect("derives");
+    let again = next(&mut node).await;
+    node.apply(again).expect("derives");
+    check(&l1, &mut node).await;
+}
+
+#[tokio::test]
+async fn reorg_drops_the_entry_that_was_read_ahead() {
+    let mut l1 = TestL1::new();
+    let mut node = l1.chain(STATES);
+    l1.post(EntryKind::Calldata).await;
+    let fork = l1.memory.fork();
+    l1.post(EntryKind::Calldata).await;
+    node.advance().await.expect("L1 is there");
+    let first = next(&mut node).await;
+    let_read_ahead().await;
+    node.apply(first).expect("derives");
+    let stale = node.view().entries()[2];
+    l1.memory.switch_to(&fork);
+    l1.memory.reorg(0);
+    l1.post(EntryKind::Calldata).await;
+    node.advance().await.expect("L1 is there");
+    let second = next(&mut node).await;
+    assert_ne!(second.source().as_data().entry.data_hash, stale.entry.data_hash);
+    node.apply(second).expect("derives");
+    check(&l1, &mut node).await;
+}
+
+#[tokio::test]
+async fn entry_on_another_block_is_rejected() {
+    let mut l1 = TestL1::new();
+    let mut node = l1.chain(STATES);
+    let before = l1.memory.fork();
+    l1.post(EntryKind::Calldata).await;
+    l1.post(EntryKind::Calldata).await;
+    node.advance().await.expect("L1 is there");
+    let first = next(&mut node).await;
+    node.apply(first).expect("derives");
+    let stale = next(&mut node).await;
+    l1.memory.switch_to(&before);
+    l1.memory.reorg(0);
+    l1.deposit(1);
+    l1.post(EntryKind::Forced).await;
+    follow(&mut node).await.expect("L1 is there");
+    let head = node.follower().head().clone();
+    let error = node.apply(stale).expect_err("the entry follows another block");
+    assert!(matches!(error, DerivationError::Parent { entry: 2, .. }), "{error}");
+    assert_eq!((error.severity(), node.follower().head()), (Severity::Reset, &head));
+    check(&l1, &mut node).await;
+}
+
+#[tokio::test]
+async fn signers_of_an_entry_equal_those_of_single_transactions() {
+    let mut l1 = TestL1::new();
+    let one = U256::from(1);
+    let odd = |r, s| {
+        let (tx, _, _) = transfer(0, 1).as_eip1559().expect("its type").clone().into_parts();
+        TxEnvelope::from(tx.into_signed(Signature::new(r, s, true)))
+    };
+    let unprotected = TxLegacy { nonce: 1, gas_limit: 21_000, ..Default::default() };
+    let signature = sign_message(KEY, unprotected.signature_hash()).expect("signs");
+    l1.transactions = vec![
+        odd(U256::ZERO, one),
+        odd(one, U256::MAX >> 1),
+        odd(one, U256::MAX),
+        odd(U256::from(5), one),
+        unprotected.into_signed(signature).into(),
+    ];
+    l1.transactions.extend((0..600).map(|nonce| transfer(nonce, nonce)));
+    let mut node = l1.chain(STATES);
+    l1.post(EntryKind::Calldata).await;
+    node.advance().await.expect("L1 is there");
+    let (source, recovered) = next(&mut node).await.into_parts();
+    let derived = node.follower().derivation().preview(&source).expect("derives");
+    assert_eq!(derived.fault, None);
+    let signers: Vec<_> = recovered.blocks[0].transactions.iter().map(|tx| tx.signer()).collect();
+    assert_eq!(signers.len(), 606);
+    assert_eq!(signers.iter().filter(|signer| signer.is_err()).count(), 4);
+    let blocks = derived.blocks.into_iter();
+    let each = blocks.map(|block| block.map_transactions(SignedTx::recover)).collect::<Vec<_>>();
+    assert_eq!(recovered.blocks, each);
 }
 
 /// What a random L1 does next.
@@ -258,6 +408,10 @@ enum TestStep {
     Deposit(u64),
     Post(EntryKind),
     Reorg(usize),
+    /// Reads one entry, which reads the next one ahead, and perhaps applies it.
+    Read {
+        is_applied: bool,
+    },
     Follow,
 }
 
@@ -272,6 +426,7 @@ fn steps() -> impl Strategy<Value = Vec<TestStep>> {
         2 => (1..9u64).prop_map(TestStep::Deposit),
         5 => kind.prop_map(TestStep::Post),
         2 => (1..8usize).prop_map(TestStep::Reorg),
+        3 => any::<bool>().prop_map(|is_applied| TestStep::Read { is_applied }),
         3 => Just(TestStep::Follow),
     ];
     prop::collection::vec(step, 1..30)
@@ -289,6 +444,14 @@ async fn run(steps: Vec<TestStep>, kept: usize) {
                 l1.memory.reorg(depth);
                 for _ in 0..depth {
                     l1.post(EntryKind::Calldata).await;
+                }
+            }
+            TestStep::Read { is_applied } => {
+                node.advance().await.expect("nothing moves");
+                if let Some(next) = node.next_entry().await.expect("nothing moves")
+                    && is_applied
+                {
+                    node.apply(next).expect("the entry is the next one");
                 }
             }
             TestStep::Follow => follow(&mut node).await.expect("nothing moves"),

@@ -113,7 +113,7 @@ impl Proposer {
             let fed = usize::try_from(self.chain.follower().next_entry()).unwrap_or(usize::MAX);
             self.derived.truncate(fed);
             let Some(next) = self.chain.next_entry().await? else { return Ok(()) };
-            block_in_place(|| self.chain.apply(&next))?;
+            block_in_place(|| self.chain.apply(next))?;
             self.derived.push(self.chain.follower().head().output);
         }
     }

@@ -186,7 +186,7 @@ impl AdversaryAccount {
         view: &L1View,
         claims: &mut impl ClaimProvider,
     ) -> Result<Option<Call>, AdversaryError> {
-        let blocks = self.config.entry_blocks_max;
+        let blocks = self.config.blocks_per_entry_max();
         let of = |index| DisputedOutput::of(view.outputs(), index, blocks);
         let disputes = view.disputes();
         Ok(match action {

@@ -7,8 +7,8 @@ use alloy_primitives::{Address, B256, Bytes, U256, address};
 use turnpike_executor::{BlockOutcome, ChainHead, execute_next_block};
 use turnpike_game::prove::{run_native, witness};
 use turnpike_protocol::{
-    BLOB_BYTES, Batch, BatchBlock, BlockInput, ChainConfig, DataKind, EcrecoverInput, Effort,
-    Entry, EntryBlocks, EntryData, LocalInput, Preimage, Preimages, SignedTx, blob_key,
+    BLOB_BYTES, Batch, BatchBlock, BatchHead, BlockInput, ChainConfig, DataKind, EcrecoverInput,
+    Effort, Entry, EntryBlocks, EntryData, LocalInput, Preimage, Preimages, SignedTx, blob_key,
     calldata_hash, derive, ecrecover, keccak_key, pack_blobs, precompile_key, unpack_blobs,
 };
 use turnpike_state::{PartialState, PrecompileOutcome, PreimageSource};
@@ -87,7 +87,7 @@ pub(crate) fn deposit(block: &TargetBlock<'_>) -> Result<Option<FalseInputs>, Ad
     let index = usize::try_from(source.entry.index).expect("invariant: entries are in memory");
     let before = &entries[index - 1];
     let mut entry = Entry {
-        deposit_count: source.deposits_before,
+        deposit_count: source.previous.deposit_count,
         deposit_acc: before.entry.deposit_acc,
         ..*source.entry
     };
@@ -220,7 +220,8 @@ fn input_of(
     let config = &block.inbox.genesis().config;
     let index = usize::try_from(block.at.index).expect("invariant: the block was derived");
     let parent = block.chain.head().parent;
-    Ok(EntryBlocks::open(config, source)?.block(index, parent, recover)?)
+    let input = EntryBlocks::open(config, source)?.block(index, parent)?;
+    Ok(input.map(|input| input.map_transactions(recover)))
 }
 
 /// The entry's batch, if it is valid.
@@ -249,7 +250,7 @@ fn shortened(mut batch: Batch, block: &TargetBlock<'_>) -> Batch {
     if let Some(block) = batch.blocks.get_mut(index)
         && block.transactions.pop().is_none()
     {
-        block.timestamp += 1;
+        block.step_ms += 1_000;
     }
     if let Some(block) = batch.blocks.get_mut(index)
         && block.transactions.is_empty()
@@ -263,9 +264,12 @@ fn shortened(mut batch: Batch, block: &TargetBlock<'_>) -> Batch {
 fn invented(source: &EntryData<'_>) -> Batch {
     let deposit_count = source.deposits.len() as u64;
     let hint = |log_index| turnpike_protocol::DepositHint { l1_block_hash: B256::ZERO, log_index };
-    let timestamp = source.entry.l1_time + 1;
+    let head = BatchHead { first_deposit: source.previous.deposit_count, ..BatchHead::default() };
+    // Far ahead of any parent, the block takes the latest time that the entry allows.
+    let step_ms = u64::MAX;
     Batch {
-        blocks: vec![BatchBlock { timestamp, deposit_count, ..BatchBlock::default() }],
+        head,
+        blocks: vec![BatchBlock { step_ms, deposit_count, ..BatchBlock::default() }],
         deposit_hints: (0..deposit_count).map(hint).collect(),
     }
 }

@@ -7,6 +7,7 @@ use turnpike_game::{
 };
 use turnpike_l1::{EntrySource, L1Error, L1Source, L1View, PostedEntry};
 use turnpike_protocol::{BlockInput, EntryData, Genesis, Parent};
+use turnpike_signers::recover_blocks;
 
 use crate::{AdversaryError, FalseCredit, OutputRoots};
 
@@ -104,7 +105,7 @@ impl InboxCopy {
         let mut roots = vec![vec![chain.head().output.hash()]];
         for (posted, source) in self.entries.iter().skip(1).zip(&self.sources) {
             let mut blocks = Vec::new();
-            for input in derivation.derive(posted, source)?.blocks {
+            for input in recover_blocks(derivation.derive(posted, source)?.blocks) {
                 let mut executed = chain.run(&input)?;
                 if let Some(false_credit) = &mut false_credit {
                     false_credit.apply(&mut executed);
@@ -117,7 +118,7 @@ impl InboxCopy {
     }
 
     fn derivation(&self) -> Derivation {
-        let parent = Parent { number: 0, timestamp: self.genesis.timestamp, origin: None };
+        let parent = Parent { number: 0, time_ms: self.genesis.timestamp_ms(), origin: None };
         Derivation::new(self.genesis.config.clone(), parent)
     }
 
@@ -131,7 +132,9 @@ impl InboxCopy {
         let mut chain = Chain::from_genesis(genesis);
         let mut derivation = self.derivation();
         for (posted, source) in self.entries.iter().skip(1).zip(&self.sources) {
-            for (index, input) in (0..).zip(derivation.derive(posted, source)?.blocks) {
+            for (index, input) in
+                (0..).zip(recover_blocks(derivation.derive(posted, source)?.blocks))
+            {
                 if (posted.entry.index, index) == (at.entry, at.index) {
                     return Ok(Some(TargetBlock { inbox: self, at, chain, input }));
                 }

@@ -15,6 +15,10 @@ async fn output_from_a_false_oracle_is_rejected() {
     // proof.
     let short = chain.reject(Attack::State, EntryKind::Calldata, Disturbance::Nothing).await;
     assert_eq!((short.games, short.timed_out), (1, 1), "the adversary has no move left");
+    // Behind more entries the bisection is a round longer.
+    for _ in 0..3 {
+        chain.post(EntryKind::Calldata).await;
+    }
     // L1 knows the local inputs. Other inputs are loaded into its oracle: a preimage, a blob
     // element, a precompile result.
     for (attack, entry, loads) in [

@@ -9,8 +9,10 @@ use turnpike_adversary::Attack;
 #[tokio::test(flavor = "multi_thread")]
 async fn defender_of_a_false_output_loses_in_every_style() {
     let chain = TestChain::new().await;
-    // With a single entry the adversary would have to prove the last step, which is impossible.
-    chain.post(EntryKind::Calldata).await;
+    // With fewer entries the adversary would have to prove the last step, which is impossible.
+    for _ in 0..4 {
+        chain.post(EntryKind::Calldata).await;
+    }
     for (attack, entry, games) in [
         (Attack::Receipt, EntryKind::Calldata, 1),
         (Attack::Middle, EntryKind::Blob, 1),

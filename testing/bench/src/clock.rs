@@ -50,6 +50,14 @@ fn median(mut times: Vec<Duration>) -> Duration {
     if times.len() % 2 == 1 { times[middle] } else { (times[middle - 1] + times[middle]) / 2 }
 }
 
+#[cfg(feature = "prove")]
+impl std::ops::AddAssign for Time {
+    fn add_assign(&mut self, other: Self) {
+        self.wall += other.wall;
+        self.cpu += other.cpu;
+    }
+}
+
 /// A running measurement.
 #[derive(Debug)]
 pub(crate) struct Clock {

@@ -18,6 +18,8 @@
 mod args;
 mod block;
 mod clock;
+#[cfg(feature = "prove")]
+mod derive;
 mod engine_report;
 mod execute;
 mod implementation;
@@ -41,6 +43,8 @@ mod workload;
 
 pub use args::{ExecuteArgs, MemoryPart, RootArgs};
 pub use block::BenchBlock;
+#[cfg(feature = "prove")]
+pub use derive::{DeriveBenchArgs, derive};
 pub use engine_report::{EngineReport, StageShares};
 pub use execute::{execute, measure};
 #[cfg(feature = "kzg")]

@@ -12,8 +12,8 @@ use turnpike_executor::EngineConfig;
 use turnpike_game::prove::{PROGRAM, Proof, ProofReport, StatedBlock, Statement, WitnessSize};
 use turnpike_l1::PostedEntry;
 use turnpike_protocol::{
-    BLOB_BYTES, Batch, BatchBlock, DataKind, DepositHint, Effort, Entry, EntryData, Genesis,
-    StateRootPrefix, blobs_hash, pack_blobs,
+    BLOB_BYTES, Batch, BatchBlock, BatchHead, DataKind, DepositHint, Effort, Entry, EntryData,
+    Genesis, StateRootPrefix, blobs_hash, pack_blobs,
 };
 
 use crate::workload::proven::{PROVEN_KINDS, ProvenBlock, ProvenKind, block_of, mixed_block};
@@ -137,8 +137,9 @@ fn statement(block: &ProvenBlock) -> anyhow::Result<Statement> {
     let mut follower = Follower::new(genesis, EngineConfig::default());
     let hint = |log_index| DepositHint { l1_block_hash: B256::repeat_byte(1), log_index };
     let batch = Batch {
+        head: BatchHead::default(),
         blocks: vec![BatchBlock {
-            timestamp: genesis.timestamp + 60,
+            step_ms: 60_000,
             deposit_count: deposits.len() as u64,
             state_root: (!transactions.is_empty()).then_some(StateRootPrefix::ZERO),
             transactions: transactions.clone(),
@@ -153,7 +154,7 @@ fn statement(block: &ProvenBlock) -> anyhow::Result<Statement> {
     let entries = entries(genesis, &blob_hashes, acc, deposits.len() as u64, &follower);
     let source = EntryData {
         entry: &entries[1].entry,
-        deposits_before: 0,
+        previous: &entries[0].entry,
         origin: &entries[0].entry,
         data: &data,
         blob_hashes: &blob_hashes,
@@ -186,7 +187,10 @@ fn entries(
         l1_blob_base_fee: U256::from(1),
         l1_parent_hash: B256::repeat_byte(1),
         origin: 0,
+        origin_acc: B256::ZERO,
+        offchain_time: 0,
     };
+    let first_acc = first.accumulate(genesis.config.hash(follower.head().hash()));
     let second = Entry {
         index: 1,
         data_kind: DataKind::Blobs,
@@ -195,10 +199,11 @@ fn entries(
         deposit_count,
         l1_block_number: 2,
         l1_time: genesis.timestamp + 60,
+        origin_acc: first_acc,
         ..first
     };
-    let posted = |entry, acc| PostedEntry { entry, acc, l1_transaction: B256::ZERO };
-    let first_acc = first.accumulate(genesis.config.hash(follower.head().hash()));
+    let (content, l1_transaction) = (B256::ZERO, B256::ZERO);
+    let posted = |entry, acc| PostedEntry { entry, acc, content, l1_transaction };
     [posted(first, first_acc), posted(second, second.accumulate(first_acc))]
 }
 

@@ -11,7 +11,7 @@ use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
 use anyhow::Context as _;
 use turnpike_executor::{BlockTx, Chain};
 use turnpike_protocol::{
-    ChainConfig, Effort, Genesis, GenesisAccount, SignedTx, decode_transaction,
+    ChainConfig, Effort, Genesis, GenesisAccount, SignedTx, decode_transaction, time_ms,
 };
 use turnpike_storage::SealedInput;
 
@@ -53,7 +53,7 @@ pub fn stages() -> anyhow::Result<()> {
     let mut record = None;
     let seal = best(|| {
         let mut chain = Chain::from_genesis(&genesis);
-        let mut block = chain.open_block(genesis.timestamp, &BlockTerms::origin())?;
+        let mut block = chain.open_block(genesis.timestamp_ms(), &BlockTerms::origin())?;
         block.execute_slice(txs.iter().cloned().map(BlockTx::User).collect())?;
         let (executed, _) = block.finish()?;
         anyhow::ensure!(executed.skipped.is_empty(), "the workload is valid");
@@ -62,7 +62,7 @@ pub fn stages() -> anyhow::Result<()> {
         let elapsed = start.elapsed();
         record = Some(SealedInput {
             number: outcome.header.number,
-            timestamp: outcome.header.timestamp,
+            time_ms: time_ms(&outcome.header),
             origin: BlockTerms::origin(),
             deposits: Vec::new(),
             transactions: raws.clone(),
@@ -77,10 +77,10 @@ pub fn stages() -> anyhow::Result<()> {
 
 fn batch(config: &ChainConfig, record: &SealedInput) -> anyhow::Result<()> {
     let mut bytes = 0;
+    let records = std::slice::from_ref(record);
     let pack = best(|| {
         let start = Instant::now();
-        let packed =
-            turnpike_batcher::pack(config, std::slice::from_ref(record), usize::MAX, Effort::Fast)?;
+        let packed = turnpike_batcher::pack(config, 0, 0, records, usize::MAX, Effort::Fast)?;
         bytes = packed.context("one block")?.data.len();
         Ok(start.elapsed())
     })?;

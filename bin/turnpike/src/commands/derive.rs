@@ -93,7 +93,7 @@ pub(crate) async fn run(args: DeriveArgs) -> anyhow::Result<ExitCode> {
 async fn catch_up(node: &mut DerivedChain) -> Result<L1Head, FollowError> {
     let head = node.advance().await?.head;
     while let Some(next) = node.next_entry().await? {
-        block_in_place(|| node.apply(&next))?;
+        block_in_place(|| node.apply(next))?;
     }
     Ok(head)
 }

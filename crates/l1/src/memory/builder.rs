@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use alloy::{rpc::types::Log, sol_types::SolEvent};
 use alloy_primitives::{Address, B256, Bytes, LogData, U256, keccak256};
 use turnpike_protocol::{
-    BLOB_BYTES, ChainConfig, DataKind, Deposit, Entry, L1Deployment, OutputRoot, blobs_hash,
-    calldata_hash, output_claim,
+    BLOB_BYTES, BatchContent, ChainConfig, DataKind, Deposit, Entry, L1Deployment, OutputRoot,
+    blobs_hash, calldata_hash, output_claim,
 };
 
 use super::{L1Event, MemoryBlock};
@@ -23,6 +23,7 @@ const PROPOSER: Address = Address::repeat_byte(8);
 pub(super) struct ContractState {
     pub(super) entries: Vec<Entry>,
     accs: Vec<B256>,
+    pub(super) content: B256,
     pub(super) deposit_accs: Vec<B256>,
     pub(super) outputs: Vec<ProposedOutput>,
     pub(super) challenges: Vec<Challenge>,
@@ -35,6 +36,7 @@ impl ContractState {
         Self {
             entries: Vec::new(),
             accs: Vec::new(),
+            content: B256::ZERO,
             deposit_accs: vec![B256::ZERO],
             outputs: Vec::new(),
             challenges: Vec::new(),
@@ -163,8 +165,16 @@ impl BlockBuilder {
             l1_blob_base_fee: U256::from(1),
             l1_parent_hash: parent_hash,
             origin,
+            origin_acc: contracts.accs.get(at(origin)).copied().unwrap_or_default(),
+            offchain_time: 0,
         };
         let acc = entry.accumulate(previous);
+        contracts.content = match (data_kind, entry.index) {
+            (DataKind::None, 0) => previous,
+            (DataKind::None, _) => contracts.content,
+            _ => BatchContent::of(&entry).extend(contracts.content),
+        };
+        let content = contracts.content;
         contracts.entries.push(entry);
         contracts.accs.push(acc);
         let event = Inbox::EntryAppended {
@@ -183,7 +193,10 @@ impl BlockBuilder {
                 l1BlobBaseFee: entry.l1_blob_base_fee,
                 l1ParentHash: parent_hash,
                 origin,
+                originAcc: entry.origin_acc,
+                offchainTime: entry.offchain_time,
             },
+            content,
         };
         self.log(self.deployment.inbox, &event);
     }

@@ -15,7 +15,7 @@ const INITIAL_STATE: B256 = B256::repeat_byte(0x11);
 impl BlockBuilder {
     pub(super) fn challenge(&mut self, output: u64, challenger: Address, claims: &[B256]) {
         let outputs = &self.block.contracts.outputs;
-        let disputed = DisputedOutput::of(outputs, output, self.config.entry_blocks_max);
+        let disputed = DisputedOutput::of(outputs, output, self.config.blocks_per_entry_max());
         let segment = disputed.expect("an output that can be challenged").segment();
         let status = outputs[at(output)].status;
         let is_open = matches!(status, OutputStatus::Proposed | OutputStatus::Challenged);

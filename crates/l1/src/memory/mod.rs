@@ -272,10 +272,11 @@ impl L1Source for MemoryL1 {
         let state = self.count_call();
         let found = state.visible().iter().find(|known| known.header.hash == block);
         let found = found.ok_or_else(|| L1Error::NotYet(format!("block {block} is missing")))?;
-        let ContractState { entries, deposit_accs, outputs, challenges, games, .. } =
+        let ContractState { entries, content, deposit_accs, outputs, challenges, games, .. } =
             &found.contracts;
         Ok(ContractCounts {
             entries: entries.len() as u64,
+            content: *content,
             deposits: deposit_accs.len() as u64 - 1,
             deposit_acc: *deposit_accs.last().expect("invariant: starts with one"),
             outputs: outputs.len().max(1) as u64,

@@ -1,9 +1,18 @@
 //! The model of bytes that no column fits (init code, packed calldata). It mixes the predictions of
 //! several contexts. The weight of a context grows with its past accuracy.
+//!
+//! # Limits
+//!
+//! A mixed byte takes a reader some 50 times as long as any other, so a batch may hold only
+//! [`BatchLimits::mixed_bytes_max`](super::BatchLimits) of them. Every field has a flag: its bytes
+//! are mixed, or raw. A writer turns to raw once the next field would not fit.
 
 use alloc::{vec, vec::Vec};
 
-use super::coder::{Chance, Coder};
+use super::{
+    BatchError,
+    coder::{Chance, Coder},
+};
 
 /// Number of mixed predictions: by the last 1, 2, 3, 4 and 6 bytes, and by the longest match.
 const INPUTS: usize = 6;
@@ -63,8 +72,11 @@ const fn squash(x: i32) -> i32 {
 }
 
 /// Learns from all bytes that it codes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct ByteModel {
+    /// Number of bytes that the batch may still mix.
+    budget: usize,
+    is_raw: Chance,
     history: Vec<u8>,
     /// Empty until the first byte is coded, because most batches have none.
     chances: Vec<Chance>,
@@ -79,7 +91,37 @@ pub(super) struct ByteModel {
 }
 
 impl ByteModel {
-    pub(super) fn code<C: Coder>(&mut self, coder: &mut C, bytes: &mut [u8]) {
+    /// A model that mixes at most `budget` bytes.
+    pub(super) const fn new(budget: usize) -> Self {
+        Self {
+            budget,
+            is_raw: Chance::UNDECIDED,
+            history: Vec::new(),
+            chances: Vec::new(),
+            confidence: Vec::new(),
+            weights: Vec::new(),
+            matches: Vec::new(),
+            match_at: 0,
+            match_bytes: 0,
+        }
+    }
+
+    /// Codes a field.
+    pub(super) fn code<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        bytes: &mut [u8],
+    ) -> Result<(), BatchError> {
+        let rest = self.budget.checked_sub(bytes.len());
+        if coder.bit(&mut self.is_raw, rest.is_none()) {
+            return coder.plain_slice(bytes);
+        }
+        self.budget = rest.ok_or(BatchError::TooMany("mixed bytes", bytes.len()))?;
+        self.mix(coder, bytes);
+        Ok(())
+    }
+
+    fn mix<C: Coder>(&mut self, coder: &mut C, bytes: &mut [u8]) {
         if self.chances.is_empty() {
             self.chances = vec![Chance::default(); CONTEXTS * SLOTS];
             self.confidence = vec![Chance::default(); 64];
@@ -229,7 +271,7 @@ mod tests {
     fn adversarial_bytes_expand_only_slightly() {
         for bytes in [1_000, 90_000, 700_000] {
             let mut adversary = Adversary(0.0);
-            ByteModel::default().code(&mut adversary, &mut vec![0; bytes]);
+            ByteModel::new(bytes).mix(&mut adversary, &mut vec![0; bytes]);
             let coded = adversary.0 / 8.0;
             assert!(coded < bytes as f64 * 1.1 + 8_192.0, "{bytes} bytes take {coded}");
         }

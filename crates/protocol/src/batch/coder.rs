@@ -28,6 +28,9 @@ const SHARES: [i64; 1 << COUNT_BITS] = {
 };
 
 impl Chance {
+    /// No bit was learned.
+    pub(super) const UNDECIDED: Self = Self(0);
+
     /// Probability of a set bit, in 2^-16, never 0.
     pub(super) fn set(self) -> u32 {
         (((self.0 >> COUNT_BITS) ^ HALF) >> 6).max(1)
@@ -62,16 +65,21 @@ pub(super) trait Coder {
     fn plain(&mut self, value: u64, bits: u32) -> Result<u64, BatchError>;
 
     /// Codes bytes without a model.
-    fn plain_bytes<const N: usize>(&mut self, bytes: [u8; N]) -> Result<[u8; N], BatchError> {
-        let mut read = bytes;
-        for chunk in read.chunks_mut(8) {
+    fn plain_bytes<const N: usize>(&mut self, mut bytes: [u8; N]) -> Result<[u8; N], BatchError> {
+        self.plain_slice(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Codes bytes without a model, in place.
+    fn plain_slice(&mut self, bytes: &mut [u8]) -> Result<(), BatchError> {
+        for chunk in bytes.chunks_mut(8) {
             let mut word = [0; 8];
             word[8 - chunk.len()..].copy_from_slice(chunk);
             let bits = 8 * u32::try_from(chunk.len()).unwrap_or(8);
             let word = self.plain(u64::from_be_bytes(word), bits)?.to_be_bytes();
             chunk.copy_from_slice(&word[8 - chunk.len()..]);
         }
-        Ok(read)
+        Ok(())
     }
 }
 
@@ -233,6 +241,11 @@ impl<'a> Reader<'a> {
         let byte = self.coded.get(self.read).copied().unwrap_or(0);
         self.number = (self.number << 8) | u32::from(byte);
         self.read += 1;
+    }
+
+    /// Whole bytes of the plain stream that were not read yet.
+    pub(super) const fn plain_left(&self) -> usize {
+        self.plain.len() - self.plain_bits.div_ceil(8)
     }
 
     /// Checks that both streams end as a writer ends them.

@@ -9,20 +9,23 @@ use alloy_eips::{
 use alloy_primitives::{Address, B256, U256, map::HashMap};
 
 use super::{
-    BatchError, BatchLimits, DepositHint, StateRootPrefix,
+    BatchError, BatchHead, BatchLimits, DepositHint, StateRootPrefix,
     coder::{Chance, Coder},
     fields::{EIP2930, EIP7702, Fields, LEGACY},
     models::{Index, Number, Scalar, Tree},
     words::{AddressColumn, ColumnContext, WordColumn},
 };
 
-/// Bytes that a transaction counts for besides calldata and lists. It takes fewer bytes in memory.
-pub(super) const TRANSACTION_BYTES: usize = 320;
-const ACCESS_LIST_ITEM_BYTES: usize = 64;
-const STORAGE_KEY_BYTES: usize = 32;
-const AUTHORIZATION_BYTES: usize = 192;
+/// Bytes that a block and a deposit count for.
 const BLOCK_BYTES: usize = 64;
 const HINT_BYTES: usize = 40;
+
+/// Fewest EIP-2718 bytes of a word of calldata, an access-list item, a storage key and an
+/// authorization.
+const WORD_BYTES: usize = 32;
+const ACCESS_LIST_ITEM_BYTES: usize = 23;
+const STORAGE_KEY_BYTES: usize = 33;
+const AUTHORIZATION_BYTES: usize = 27;
 
 /// Maximum number of selectors with separate columns. Later ones share the columns of creations.
 const CALLS_MAX: usize = 64;
@@ -35,7 +38,7 @@ const LATER_WORDS: usize = 8;
 /// A block without its transactions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct BlockHead {
-    pub(super) timestamp: u64,
+    pub(super) step_ms: u64,
     pub(super) state_root: Option<StateRootPrefix>,
     pub(super) transactions: usize,
     pub(super) hints: Vec<DepositHint>,
@@ -242,11 +245,17 @@ pub(super) struct Columns {
     limits: BatchLimits,
     /// Bytes so far, as [`BatchLimits::inflated_bytes_max`] counts them.
     inflated_bytes: usize,
+    /// The same before the last transaction.
+    before_transaction: usize,
+    heads: [Number; 2],
     blocks: usize,
     deposits: usize,
     more: Chance,
     is_empty: Chance,
-    step: u64,
+    /// Milliseconds since the reference time.
+    elapsed_ms: u64,
+    reference_time: u64,
+    step_ms: u64,
     steps: Number,
     counts: [Number; 2],
     same_l1_block: Chance,
@@ -280,17 +289,21 @@ impl Columns {
         Self {
             limits,
             inflated_bytes: 0,
+            before_transaction: 0,
+            heads: Default::default(),
             blocks: 0,
             deposits: 0,
             more: Chance::default(),
             is_empty: Chance::default(),
-            step: 0,
+            elapsed_ms: 0,
+            reference_time: 0,
+            step_ms: 0,
             steps: Number::default(),
             counts: Default::default(),
             same_l1_block: Chance::default(),
             last_hint: DepositHint::default(),
             log_indices: Number::default(),
-            shared: ColumnContext::default(),
+            shared: ColumnContext::new(limits.mixed_bytes_max),
             templates: Templates::default(),
             calls: Vec::new(),
             nonces: Number::default(),
@@ -301,16 +314,31 @@ impl Columns {
         }
     }
 
-    /// Subtracts `count` times `bytes` from the bytes that the batch may still inflate to.
+    /// Counts `count` times `bytes` inflated bytes, before they are allocated.
     fn take(&mut self, count: usize, bytes: usize) -> Result<(), BatchError> {
         let bytes = count.checked_mul(bytes).and_then(|more| self.inflated_bytes.checked_add(more));
-        match bytes.filter(|bytes| *bytes <= self.limits.inflated_bytes_max) {
-            Some(bytes) => {
-                self.inflated_bytes = bytes;
-                Ok(())
-            }
-            None => Err(BatchError::TooLarge(self.limits.inflated_bytes_max)),
-        }
+        let bytes = bytes.filter(|bytes| *bytes <= self.limits.inflated_bytes_max);
+        self.inflated_bytes = bytes.ok_or(BatchError::TooLarge(self.limits.inflated_bytes_max))?;
+        Ok(())
+    }
+
+    /// Counts the transaction that was coded last with its EIP-2718 bytes, instead of the parts
+    /// that were counted while it was read.
+    pub(super) fn count_transaction(&mut self, bytes: usize) -> Result<(), BatchError> {
+        self.inflated_bytes = self.before_transaction;
+        self.take(1, bytes)
+    }
+
+    /// Codes the first deposit and the reference time of the batch.
+    pub(super) fn head<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        head: BatchHead,
+    ) -> Result<BatchHead, BatchError> {
+        let first_deposit = self.heads[0].code_u64(coder, head.first_deposit)?;
+        let reference_time = self.heads[1].code_u64(coder, head.reference_time)?;
+        self.reference_time = reference_time;
+        Ok(BatchHead { first_deposit, reference_time })
     }
 
     /// Whether another block follows.
@@ -328,14 +356,14 @@ impl Columns {
             return Err(BatchError::TooMany("blocks", self.blocks));
         }
         self.take(1, BLOCK_BYTES)?;
-        let step = block.timestamp.wrapping_sub(self.shared.time);
-        let is_empty = block.transactions == 0 && block.hints.is_empty() && step == self.step;
+        let is_empty =
+            block.transactions == 0 && block.hints.is_empty() && block.step_ms == self.step_ms;
         if coder.bit(&mut self.is_empty, is_empty) {
-            self.shared.time = self.shared.time.wrapping_add(self.step);
-            return Ok(BlockHead { timestamp: self.shared.time, ..BlockHead::default() });
+            self.elapse();
+            return Ok(BlockHead { step_ms: self.step_ms, ..BlockHead::default() });
         }
-        self.step = self.steps.code_u64(coder, step)?;
-        self.shared.time = self.shared.time.wrapping_add(self.step);
+        self.step_ms = self.steps.code_u64(coder, block.step_ms)?;
+        self.elapse();
         let transactions = self.count(coder, 0, block.transactions)?;
         if transactions > self.limits.block_transactions_max {
             return Err(BatchError::TooMany("transactions of a block", transactions));
@@ -359,8 +387,13 @@ impl Columns {
             0 => None,
             _ => Some(StateRootPrefix::new(coder.plain_bytes(state_root.0)?)),
         };
-        self.take(transactions, TRANSACTION_BYTES)?;
-        Ok(BlockHead { timestamp: self.shared.time, state_root, transactions, hints })
+        Ok(BlockHead { step_ms: self.step_ms, state_root, transactions, hints })
+    }
+
+    /// Adds the block's step to the time near which words are coded.
+    const fn elapse(&mut self) {
+        self.elapsed_ms = self.elapsed_ms.saturating_add(self.step_ms);
+        self.shared.time = self.reference_time.saturating_add(self.elapsed_ms / 1_000);
     }
 
     fn count<C: Coder>(
@@ -395,6 +428,7 @@ impl Columns {
         coder: &mut C,
         tx: &Fields<'_>,
     ) -> Result<Fields<'static>, BatchError> {
+        self.before_transaction = self.inflated_bytes;
         let template = self.templates.code(coder, tx)?;
         let place = self.templates.calls[template];
         if self.calls.len() <= place {
@@ -462,7 +496,7 @@ impl Columns {
                 let count = usize::try_from(count).unwrap_or(usize::MAX);
                 self.take(count, 1)?;
                 let mut bytes = if C::WRITES { input.to_vec() } else { alloc::vec![0; count] };
-                self.shared.bytes.code(coder, &mut bytes);
+                self.shared.bytes.code(coder, &mut bytes)?;
                 let is_words = count >= 4 && count % 32 == 4 && call != 1;
                 if count == 0 || is_words {
                     return Err(BatchError::Malformed("calldata has another shape"));
@@ -470,8 +504,7 @@ impl Columns {
                 Ok(bytes)
             }
             Shape::Words { selector, count } => {
-                self.take(count, 32)?;
-                self.take(4, 1)?;
+                self.take(count, WORD_BYTES)?;
                 let mut bytes = Vec::new();
                 if !C::WRITES {
                     bytes.reserve_exact(4 + 32 * count);

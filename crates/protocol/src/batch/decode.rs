@@ -2,12 +2,17 @@
 
 use alloc::vec::Vec;
 
+use alloy_eips::eip2718::Encodable2718 as _;
+
 use super::{
-    BATCH_VERSION, Batch, BatchBlock, BatchError, BatchLimits,
+    BATCH_VERSION, Batch, BatchBlock, BatchError, BatchHead, BatchLimits,
     coder::Reader,
     columns::{BlockHead, Columns},
     fields::Fields,
 };
+
+/// Plain bytes of every transaction, at least.
+const SIGNATURE_BYTES: usize = 64;
 
 /// The valid values of the memory byte.
 const MEMORIES: core::ops::RangeInclusive<u8> = 4..=10;
@@ -27,17 +32,22 @@ impl Batch {
         let (coded, plain) = rest.split_at_checked(length).ok_or(BatchError::Truncated)?;
         let mut reader = Reader::new((1 << memory) - 1, coded, plain);
         let mut columns = Columns::new(*limits);
-        let mut batch = Self::default();
+        let head = columns.head(&mut reader, BatchHead::default())?;
+        let mut batch = Self { head, ..Self::default() };
         while columns.more(&mut reader, false) {
             let head = columns.block(&mut reader, &BlockHead::default())?;
-            let mut transactions = Vec::with_capacity(head.transactions);
+            // More transactions than signatures is an error of a later read.
+            let signatures = reader.plain_left() / SIGNATURE_BYTES;
+            let mut transactions = Vec::with_capacity(head.transactions.min(signatures));
             for _ in 0..head.transactions {
                 let fields = columns.transaction(&mut reader, &Fields::default())?;
                 let envelope = fields.into_envelope();
-                transactions.push(envelope.ok_or(BatchError::Malformed("no transaction"))?);
+                let envelope = envelope.ok_or(BatchError::Malformed("no transaction"))?;
+                columns.count_transaction(envelope.encode_2718_len())?;
+                transactions.push(envelope);
             }
             batch.blocks.push(BatchBlock {
-                timestamp: head.timestamp,
+                step_ms: head.step_ms,
                 deposit_count: head.hints.len() as u64,
                 state_root: head.state_root,
                 transactions,

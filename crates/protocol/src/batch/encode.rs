@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use alloy_primitives::Bytes;
 
 use super::{
-    BATCH_VERSION, Batch, BatchError, BatchLimits, DepositHint, StateRootPrefix,
+    BATCH_VERSION, Batch, BatchError, BatchHead, BatchLimits, DepositHint, StateRootPrefix,
     coder::Writer,
     columns::{BlockHead, Columns},
     fields::Fields,
@@ -47,17 +47,23 @@ struct Stream {
 
 impl BatchEncoder {
     /// Creates an encoder for a batch that decodes within `limits`.
-    pub fn new(limits: BatchLimits, effort: Effort) -> Self {
-        let stream = |memory: &u8| Stream {
-            memory: *memory,
-            columns: Columns::new(limits),
-            writer: Writer::new((1 << memory) - 1),
+    ///
+    /// # Errors
+    ///
+    /// None for any head.
+    pub fn new(limits: BatchLimits, effort: Effort, head: BatchHead) -> Result<Self, BatchError> {
+        let stream = |memory: &u8| {
+            let mut columns = Columns::new(limits);
+            let mut writer = Writer::new((1 << memory) - 1);
+            columns.head(&mut writer, head)?;
+            Ok(Stream { memory: *memory, columns, writer })
         };
-        Self { streams: effort.memories().iter().map(stream).collect() }
+        Ok(Self { streams: effort.memories().iter().map(stream).collect::<Result<_, _>>()? })
     }
 
-    /// Appends a block: its timestamp, the prefix of its state root (kept if it has transactions),
-    /// a hint per consumed deposit, and the EIP-2718 bytes of its transactions.
+    /// Appends a block: the milliseconds since the block before, the prefix of its state root (kept
+    /// if it has transactions), a hint per consumed deposit, and the EIP-2718 bytes of its
+    /// transactions.
     ///
     /// # Errors
     ///
@@ -65,13 +71,13 @@ impl BatchEncoder {
     /// encoder is unusable afterwards.
     pub fn push(
         &mut self,
-        timestamp: u64,
+        step_ms: u64,
         state_root: StateRootPrefix,
         hints: &[DepositHint],
         transactions: &[Bytes],
     ) -> Result<(), BatchError> {
         let head = BlockHead {
-            timestamp,
+            step_ms,
             state_root: Some(state_root),
             transactions: transactions.len(),
             hints: hints.to_vec(),
@@ -84,6 +90,7 @@ impl BatchEncoder {
             let fields = Fields::read(bytes).ok_or(BatchError::Transaction(index))?;
             for Stream { columns, writer, .. } in &mut self.streams {
                 columns.transaction(writer, &fields)?;
+                columns.count_transaction(bytes.len())?;
             }
         }
         Ok(())
@@ -131,7 +138,7 @@ impl Batch {
     ///
     /// If the number of hints differs from the blocks' deposits or the batch exceeds the limits.
     pub fn encode(&self, limits: BatchLimits, effort: Effort) -> Result<Vec<u8>, BatchError> {
-        let mut encoder = BatchEncoder::new(limits, effort);
+        let mut encoder = BatchEncoder::new(limits, effort, self.head)?;
         let mut hints = self.deposit_hints.as_slice();
         for block in &self.blocks {
             let count = usize::try_from(block.deposit_count).unwrap_or(usize::MAX);
@@ -141,7 +148,7 @@ impl Batch {
             let raw = |tx| alloy_eips::eip2718::Encodable2718::encoded_2718(tx).into();
             let transactions: Vec<Bytes> = block.transactions.iter().map(raw).collect();
             let state_root = block.state_root.unwrap_or_default();
-            encoder.push(block.timestamp, state_root, of_block, &transactions)?;
+            encoder.push(block.step_ms, state_root, of_block, &transactions)?;
         }
         if !hints.is_empty() {
             return Err(BatchError::Malformed("too many hints"));

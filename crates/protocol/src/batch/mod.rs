@@ -6,7 +6,7 @@
 //! batch  = version (1) | memory | length of coded | coded | plain
 //! coded  = bits under adaptive probabilities (`coder`)
 //! plain  = bits as they are: signatures, new addresses, low digits
-//! blocks = (more = 1, block)*, more = 0
+//! blocks = head, (more = 1, block)*, more = 0
 //! ```
 //!
 //! The format uses no general compressor. The model of its column (`models`) codes each value and
@@ -16,10 +16,11 @@
 //!
 //! | column | coded as |
 //! |---|---|
-//! | version | the byte 1 |
+//! | version | the byte 2 |
 //! | memory | a byte, 4 to 10: a probability learns from roughly the last 2^memory - 1 bits |
 //! | length | bytes of `coded`, as minimal LEB128 |
-//! | block | one bit if empty and at the same distance as before; else step, transactions, deposits |
+//! | head | first deposit, reference time in seconds |
+//! | block | one bit if empty and with the same step as before; else step, transactions, deposits |
 //! | deposit hint | L1 block hash if it differs, then the difference of the log index |
 //! | state root | 4 plain bytes, if the block holds transactions |
 //! | template | type, chain id, creation, access list, selector, calldata words: position among those seen |
@@ -28,14 +29,21 @@
 //! | nonce | length in bits, two bits, the rest plain |
 //! | tip and fee | position of the pair among those seen; or the tip, then the difference |
 //! | value, words of calldata | one of four recent ones; address; digits and exponent; distance to the block's time; bytes |
-//! | other calldata | length, bytes by mixed contexts (`bytes`) |
+//! | other calldata | length, bytes |
+//! | bytes | a flag: raw, or by mixed contexts (`bytes`) |
 //! | access list, authorizations | counts, addresses, words, nonces |
 //! | signature | `r`, `s`, 64 plain bytes, the parity in the highest bit of `s` |
 //!
 //! ## Limits
 //!
-//! [`BatchLimits`] bounds blocks, transactions, deposits and inflated bytes. Decoding succeeds
-//! completely or fails, and it never holds more than a small multiple of the limits.
+//! [`BatchLimits`] bounds blocks, transactions, deposits, inflated and mixed bytes. Decoding succeeds
+//! completely or fails, and it never holds more than a small multiple of the limits. A writer never
+//! exceeds the mixed bytes: it turns to raw ones.
+//!
+//! # Time
+//!
+//! A block holds the milliseconds since the block before it: a batch does not know when its first
+//! block's parent is. The reference time decides only how words near the block's time are coded.
 //!
 //! ## Example
 //!
@@ -47,12 +55,13 @@
 //!     block_transactions_max: 100,
 //!     deposits_max: 4,
 //!     inflated_bytes_max: 1 << 16,
+//!     mixed_bytes_max: 1 << 12,
 //! };
-//! let block = |timestamp| BatchBlock { timestamp, ..BatchBlock::default() };
-//! let batch = Batch { blocks: vec![block(10), block(12), block(14)], deposit_hints: vec![] };
+//! let block = |step_ms| BatchBlock { step_ms, ..BatchBlock::default() };
+//! let batch = Batch { blocks: vec![block(10), block(100), block(100)], ..Batch::default() };
 //!
 //! let bytes = batch.encode(limits, Effort::Fast)?;
-//! assert_eq!(bytes[0], 1, "the format's version");
+//! assert_eq!(bytes[0], 2, "the format's version");
 //! assert_eq!(Batch::decode(&bytes, &limits)?, batch);
 //!
 //! // All or nothing: a truncated batch is an error.
@@ -79,15 +88,26 @@ use crate::{SourceHash, TxEnvelope};
 pub use encode::{BatchEncoder, Effort};
 
 /// Version byte of the batch format.
-pub const BATCH_VERSION: u8 = 1;
+pub const BATCH_VERSION: u8 = 2;
 
 /// Blocks that share an origin, as posted in one inbox entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
+    /// What the batch says before its blocks.
+    pub head: BatchHead,
     /// The blocks, in order.
     pub blocks: Vec<BatchBlock>,
     /// Positions on L1 of the deposits that the blocks consume, in queue order.
     pub deposit_hints: Vec<DepositHint>,
+}
+
+/// What a batch says before its blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BatchHead {
+    /// Index in the queue of the first deposit that the batch counts and gives a hint for.
+    pub first_deposit: u64,
+    /// A time near the blocks, in seconds. It decides only how words near it are coded.
+    pub reference_time: u64,
 }
 
 /// The first bytes of a state root. They show in which block a false chain begins.
@@ -101,8 +121,8 @@ pub fn state_root_prefix(state_root: &B256) -> StateRootPrefix {
 /// One block of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BatchBlock {
-    /// Timestamp, in seconds.
-    pub timestamp: u64,
+    /// Milliseconds since the block before it.
+    pub step_ms: u64,
     /// Number of queued deposits that the block consumes.
     pub deposit_count: u64,
     /// Prefix of the state root that the sequencer computed, if the block holds transactions. No
@@ -137,9 +157,11 @@ pub struct BatchLimits {
     pub block_transactions_max: usize,
     /// Maximum number of deposits that all blocks consume together.
     pub deposits_max: usize,
-    /// Maximum inflated bytes: 64 per block, 40 per deposit, and per transaction 320 plus its
-    /// calldata, 32 per storage key, 64 per access-list address and 192 per authorization.
+    /// Maximum inflated bytes: 64 per block, 40 per deposit, and the EIP-2718 bytes of the
+    /// transactions.
     pub inflated_bytes_max: usize,
+    /// Maximum bytes that the mixed contexts code.
+    pub mixed_bytes_max: usize,
 }
 
 /// Why bytes are not a batch, or blocks cannot be encoded.

@@ -13,13 +13,24 @@ use super::{
 };
 
 /// The context that all columns share.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct ColumnContext {
     pub(super) addresses: Addresses,
     pub(super) bytes: ByteModel,
-    /// Timestamp of the block.
+    /// The block's time, in seconds, as far as the batch knows it.
     pub(super) time: u64,
     times: Scalar,
+}
+
+impl ColumnContext {
+    pub(super) fn new(mixed_bytes_max: usize) -> Self {
+        Self {
+            addresses: Addresses::default(),
+            bytes: ByteModel::new(mixed_bytes_max),
+            time: 0,
+            times: Scalar::default(),
+        }
+    }
 }
 
 /// All addresses of the batch, in order of first appearance.
@@ -143,7 +154,7 @@ impl WordColumn {
             }
             Self::BYTES => {
                 let mut bytes = word;
-                shared.bytes.code(coder, &mut bytes);
+                shared.bytes.code(coder, &mut bytes)?;
                 bytes
             }
             place => {

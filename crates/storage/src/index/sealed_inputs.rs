@@ -104,7 +104,7 @@ impl IndexedBlock {
         }
         Ok(SealedInput {
             number: self.number,
-            timestamp: block.opening.timestamp,
+            time_ms: block.opening.time_ms,
             origin: block.opening.origin,
             deposits: block.opening.deposits,
             transactions: block.transactions.into_iter().map(|tx| tx.raw).collect(),

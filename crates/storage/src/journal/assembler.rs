@@ -198,8 +198,7 @@ mod tests {
     }
 
     fn part(block: u64, opens: bool, raw: &'static [u8], is_last: bool) -> JournalEntry {
-        let opening =
-            BlockOpening { timestamp: 5, origin: Origin::default(), deposits: Vec::new() };
+        let opening = BlockOpening { time_ms: 5, origin: Origin::default(), deposits: Vec::new() };
         let part = BlockPart {
             block,
             opening: opens.then_some(opening),

@@ -230,9 +230,9 @@ mod tests {
     }
 
     prop_compose! {
-        fn opening()(timestamp: u64, entry: u64, l1_hash in hash(), deposits in vec(deposit(), 0..3)) -> BlockOpening {
+        fn opening()(time_ms: u64, entry: u64, l1_hash in hash(), deposits in vec(deposit(), 0..3)) -> BlockOpening {
             let origin = Origin { entry, l1_hash, ..Origin::default() };
-            BlockOpening { timestamp, origin, deposits }
+            BlockOpening { time_ms, origin, deposits }
         }
     }
 

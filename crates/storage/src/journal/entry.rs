@@ -58,7 +58,8 @@ pub struct BlockPart {
     pub transactions: Vec<JournalTx>,
     /// One outcome for each transaction, starting with the deposits of the opening and the L1
     /// attributes: the first eight bytes of its receipt's hash. Zero stands for a skipped
-    /// transaction; only blocks derived from L1 have those.
+    /// transaction; only blocks derived from L1, and blocks that ran again on top of those, have
+    /// those.
     pub outcomes: Vec<B64>,
     /// Whether this part completes the block.
     pub is_last: bool,
@@ -67,8 +68,8 @@ pub struct BlockPart {
 /// The inputs of a block that are fixed when it opens.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct BlockOpening {
-    /// Block timestamp, in seconds.
-    pub timestamp: u64,
+    /// Block time, in milliseconds.
+    pub time_ms: u64,
     /// L1 attributes that the block sees.
     pub origin: Origin,
     /// Deposits that the block consumes from the queue.

@@ -26,7 +26,7 @@ pub(crate) async fn reopen(database: Database, place: &Place) -> Database {
 pub(crate) fn input(number: u64, transactions: &[&[u8]]) -> SealedInput {
     SealedInput {
         number,
-        timestamp: 1_000 + number,
+        time_ms: 1_000 + number,
         origin: Origin {
             entry: 3,
             l1_block_number: 4,
@@ -68,7 +68,7 @@ pub(crate) fn part(
     is_last: bool,
 ) -> JournalEntry {
     let opening = is_first.then(|| BlockOpening {
-        timestamp: input.timestamp,
+        time_ms: input.time_ms,
         origin: input.origin,
         deposits: input.deposits.clone(),
     });

@@ -12,15 +12,18 @@ async fn plain(place: &Place) -> Database {
     Database::open_plain(&place.location(), CHAIN).await.expect("opens")
 }
 
-fn batch(entry: u64, data: &'static [u8]) -> OutboxBatch {
+fn batch(number: u64, data: &'static [u8]) -> OutboxBatch {
     OutboxBatch {
-        entry,
-        previous_acc: B256::repeat_byte(1),
+        number,
+        content_before: B256::repeat_byte(1),
+        content: B256::repeat_byte(5),
         first_block: 1,
         last_block: 4,
+        last_time_ms: 44,
         last_hash: B256::repeat_byte(2),
         transactions: 9,
         origin: 0,
+        origin_acc: B256::repeat_byte(6),
         deposit_count: 3,
         deposit_acc: B256::repeat_byte(3),
         kind: DataKind::Blobs,
@@ -64,8 +67,21 @@ pub(crate) async fn outbox_keeps_batches_until_confirmed(place: Place) {
     let confirmed = OutboxBatch { data: Bytes::new(), confirmed: true, ..included };
     assert_eq!(database.batch(1).await.expect("reads"), Some(confirmed));
     assert_eq!(database.unconfirmed_batches().await.expect("reads"), []);
-    database.forget_batch(1).await.expect("records");
-    assert_eq!(database.batch(1).await.expect("reads"), None);
+    for number in 2..5 {
+        database.record_batch(&batch(number, b"later")).await.expect("records");
+    }
+    let moved = OutboxBatch {
+        first_block: 7,
+        last_block: 9,
+        last_time_ms: 99,
+        last_hash: B256::repeat_byte(7),
+        ..batch(2, b"later")
+    };
+    database.move_batch(&moved).await.expect("records");
+    assert_eq!(database.batch(2).await.expect("reads"), Some(moved));
+    database.forget_batches(3).await.expect("records");
+    let left = database.unconfirmed_batches().await.expect("reads");
+    assert_eq!(left.iter().map(|batch| batch.number).collect::<Vec<_>>(), [2]);
 }
 
 pub(crate) async fn derived_record_replaces_later_ones(place: Place) {
@@ -75,7 +91,7 @@ pub(crate) async fn derived_record_replaces_later_ones(place: Place) {
         acc: B256::repeat_byte(byte),
         first_block: entry * 2,
         last_block: entry * 2 + 1,
-        last_timestamp: 77,
+        last_time_ms: 77,
         last_origin: Some(entry - 1),
         last_hash: B256::repeat_byte(byte + 1),
     };

@@ -21,7 +21,7 @@ use confirm::Confirmations;
 pub use confirm::EngineFault;
 use serde::Serialize;
 use tracing::warn;
-use turnpike_derivation::{DerivationError, FollowedBlock, Follower};
+use turnpike_derivation::{Derivation, DerivationError, FollowedBlock, Follower, RecoveredEntry};
 use turnpike_executor::{EngineConfig, Mode};
 use turnpike_l1::PostedEntry;
 use turnpike_protocol::{
@@ -153,6 +153,11 @@ impl Verifier {
         self.entries[0].output
     }
 
+    /// The derived entries, without their blocks.
+    pub(crate) const fn derivation(&self) -> &Derivation {
+        self.follower.derivation()
+    }
+
     /// Entry `index`, if it is derived.
     pub fn entry(&self, index: u64) -> Option<&DerivedEntry> {
         self.entries.get(usize::try_from(index).ok()?)
@@ -197,7 +202,21 @@ impl Verifier {
         posted: &PostedEntry,
         source: &EntryData<'_>,
     ) -> Result<&DerivedEntry, DerivationError> {
-        let entry = source.entry.index;
+        let recovered = self.follower.derivation().recover(posted, source)?;
+        self.feed_recovered(recovered)
+    }
+
+    /// Like [`Self::feed`], of an entry whose signers were recovered.
+    ///
+    /// # Errors
+    ///
+    /// After a [`DerivationError::Order`] or [`DerivationError::Parent`] the verifier is unchanged.
+    pub fn feed_recovered(
+        &mut self,
+        recovered: RecoveredEntry,
+    ) -> Result<&DerivedEntry, DerivationError> {
+        let posted = recovered.posted;
+        let entry = posted.entry.index;
         let mode = self.confirmations.mode_for(entry, self.mode);
         self.follower.chain().engine().set_mode(mode);
         let mut divergences = Vec::new();
@@ -214,7 +233,7 @@ impl Verifier {
                 divergences.push(BatchDivergence { entry, block, claimed, derived });
             }
         };
-        let fault = follower.apply_with(posted, source, show)?.fault.clone();
+        let fault = follower.apply_recovered(recovered, show)?.fault.clone();
         let head = self.follower.head();
         let root = head.output.hash();
         let is_confirmed = self.confirmations.is_confirmed(entry, posted.acc, root, mode);

@@ -1,6 +1,7 @@
 //! What the proof program needs of the derived chain: output roots, local inputs and statements.
 
 use alloy_primitives::B256;
+use turnpike_derivation::RecoveredEntry;
 use turnpike_game::prove::{ProveError, Statement};
 use turnpike_l1::PostedEntry;
 use turnpike_protocol::{EntryData, LocalInputs};
@@ -44,6 +45,20 @@ impl Verifier {
     ) -> Result<Statement, ProveError> {
         let next = self.next_entry();
         let statement = Statement::of_next_entry(&mut self.follower, entries, data, index);
+        self.rewind(next);
+        statement
+    }
+
+    /// Like [`Self::statement`], of an entry whose signers were recovered from `data`.
+    pub(crate) fn statement_of(
+        &mut self,
+        entries: &[PostedEntry],
+        data: &EntryData<'_>,
+        recovered: RecoveredEntry,
+        index: u64,
+    ) -> Result<Statement, ProveError> {
+        let (next, follower) = (self.next_entry(), &mut self.follower);
+        let statement = Statement::of_recovered(follower, entries, data, recovered, index);
         self.rewind(next);
         statement
     }

@@ -17,7 +17,7 @@ fn garbage(first: u64, last: u64, seed: u64) -> Vec<B256> {
 }
 
 async fn disputed(world: &TestRollup, index: u64) -> DisputedOutput {
-    let blocks = world.genesis.config.entry_blocks_max;
+    let blocks = world.genesis.config.blocks_per_entry_max();
     DisputedOutput::of(world.view().await.outputs(), index, blocks).expect("the output exists")
 }
 
@@ -124,17 +124,6 @@ async fn arbitrary_claims_lose_to_a_step_proof() {
     assert_eq!(world.events.iter().filter(proven).count(), 1);
     let won = |it: &Event| matches!(it, Event::GameEnded { winner: Side::Defender, .. });
     assert!(world.events.iter().any(won));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn single_block_output_is_challenged_in_the_machine_phase() {
-    let mut world = TestRollup::with(|config| config.entry_blocks_max = 1).await;
-    world.output(false).await;
-    let mut challenger = world.challenger().await;
-    world.play_until(&mut challenger, |it| matches!(it, Event::Challenged { .. })).await;
-    let view = world.view().await;
-    let opening = &view.disputes().challenges()[0].opening.bisection;
-    assert_eq!(opening.phase, Phase::Machine);
 }
 
 #[tokio::test(flavor = "multi_thread")]

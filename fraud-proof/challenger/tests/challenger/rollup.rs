@@ -11,7 +11,9 @@ use turnpike_challenger::{
 };
 use turnpike_executor::{Chain, EngineConfig};
 use turnpike_game::Calls;
-use turnpike_l1::{Append, Call, Dispute, L1Client, L1View, ProofTables, ProposedOutput, Rollup};
+use turnpike_l1::{
+    Append, AppendCall, Call, Dispute, L1Client, L1View, ProofTables, ProposedOutput, Rollup,
+};
 use turnpike_protocol::{ChainConfig, DataKind, Genesis, OutputRoot};
 use turnpike_test_anvil::Anvil;
 use turnpike_tx_manager::{AccountClient, OneShot, TxManagerConfig};
@@ -107,17 +109,18 @@ impl TestRollup {
         let view = self.view().await;
         let last = view.entries().last().expect("L1 has entry 0");
         let append = Append {
-            previous_acc: last.acc,
             deposit_count: last.entry.deposit_count,
             deposit_acc: last.entry.deposit_acc,
             origin: last.entry.index,
+            origin_acc: last.acc,
             kind: DataKind::Calldata,
             data: Bytes::from_static(b"garbage"),
         };
         let sender = self.sender(7).await;
-        let call = append.call(ProofTables::None).await.expect("calldata");
+        let item = append.item(ProofTables::None).await.expect("calldata");
+        let call = AppendCall::new(last.content, &[item]);
         let call = call.to(self.genesis.l1.expect("deployed").inbox);
-        let gas = sender.estimate(&call, None).await.expect("the call succeeds");
+        let gas = sender.estimate(&call, None, None).await.expect("the call succeeds");
         let nonce = sender.account().await.expect("L1 answers").nonce;
         let fees = turnpike_tx_manager::Fees {
             max_fee_per_gas: 100_000_000_000,

@@ -57,8 +57,8 @@ impl TestChain {
     /// Posts a batch, or invalid data if there are no blocks, and derives the entry.
     pub(crate) fn post(&mut self, blocks: Vec<Block>) {
         let is_garbage = blocks.is_empty();
-        let data = if is_garbage { b"no batch".to_vec() } else { batch(blocks).0 };
-        let before = self.chain.entries.last().expect("L1 has entry 0").acc;
+        let data = if is_garbage { b"no batch".to_vec() } else { batch(0, blocks).0 };
+        let before = self.chain.entries.last().expect("L1 has entry 0").content;
         let posted = self.l1.append(before, &data.clone().into());
         self.chain.entries.push(posted);
         self.chain.data.push(data.into());
@@ -109,7 +109,12 @@ impl Chain {
     fn feed(&mut self) {
         while let Some(posted) = self.next_entry() {
             let index = usize::try_from(posted.entry.index).expect("index fits usize");
-            let data = entry_data(&posted.entry, &self.entries[0].entry, &self.data[index]);
+            let data = entry_data(
+                &posted.entry,
+                &self.entries[index - 1].entry,
+                &self.entries[0].entry,
+                &self.data[index],
+            );
             self.verifier.feed(&posted, &data).expect("the entry is the next one");
         }
     }
@@ -137,7 +142,12 @@ impl Chain {
         self.verifier.rewind(entry);
         let posted = self.next_entry().expect("the entry is posted");
         let at = usize::try_from(entry).expect("index fits usize");
-        let data = entry_data(&posted.entry, &self.entries[0].entry, &self.data[at]);
+        let data = entry_data(
+            &posted.entry,
+            &self.entries[at - 1].entry,
+            &self.entries[0].entry,
+            &self.data[at],
+        );
         let statement =
             self.verifier.statement(&self.entries, &data, index).expect("the entry is derived");
         self.feed();
@@ -163,8 +173,9 @@ impl Chain {
 
 const fn entry_data<'a>(
     entry: &'a turnpike_protocol::Entry,
+    previous: &'a turnpike_protocol::Entry,
     origin: &'a turnpike_protocol::Entry,
     data: &'a [u8],
 ) -> EntryData<'a> {
-    EntryData { entry, deposits_before: 0, origin, data, blob_hashes: &[], deposits: &[] }
+    EntryData { entry, previous, origin, data, blob_hashes: &[], deposits: &[] }
 }

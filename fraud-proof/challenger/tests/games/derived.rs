@@ -33,7 +33,7 @@ impl Derived {
         self.rollup.node.advance().await.expect("L1 answers");
         while let Some(next) = self.rollup.node.next_entry().await.expect("L1 answers") {
             self.sources.push(Some(next.source().clone()));
-            self.rollup.node.apply(&next).expect("the entry is the next one");
+            self.rollup.node.apply(next).expect("the entry is the next one");
         }
         while self.feed() {}
     }
@@ -89,7 +89,7 @@ impl Derived {
 }
 
 pub(crate) fn blocks_per_entry() -> u64 {
-    genesis().config.entry_blocks_max
+    genesis().config.blocks_per_entry_max()
 }
 
 fn output(index: u64, parent: u64, output: OutputRoot) -> ProposedOutput {

@@ -82,9 +82,10 @@ impl L1 {
             config: Inbox::InboxConfig {
                 forceWindow: config.force_window,
                 depositsPerEntryMax: config.entry_deposits_max,
-                originLagMax: config.origin_lag_max,
+                originAgeMax: config.origin_age_max,
                 entryBytesMax: config.entry_bytes_max,
                 entryBlobsMax: config.entry_blobs_max,
+                entriesPerL1BlockMax: config.entries_per_l1_block_max,
                 keyAdmin: config.key_admin,
                 keyDelay: config.key_delay,
             },
@@ -107,7 +108,7 @@ impl L1 {
             rollup_: rollup,
             riscvStep_: step,
             config: Dispute::DisputeConfig {
-                blocksPerEntryMax: config.entry_blocks_max,
+                blocksPerEntryMax: config.blocks_per_entry_max(),
                 gameBond: config.game_bond,
                 gameClock: config.game_clock.try_into().expect("clock fits its type"),
                 gameIncrement: config.game_increment.try_into().expect("increment fits its type"),
@@ -183,12 +184,18 @@ impl L1 {
     /// Appends calldata to the inbox, with the attributes of entry 0.
     pub(crate) fn append(&mut self, before: B256, data: &Bytes) -> PostedEntry {
         self.pass(1);
-        let call = Inbox::appendCall {
-            expectedPrevAcc: before,
+        let item = Inbox::Item {
+            kind: DataKind::Calldata.as_u8(),
             depositCount: 0,
-            expectedDepositAcc: B256::ZERO,
+            depositAcc: B256::ZERO,
             origin: 0,
+            originAcc: self.view(self.inbox, &Inbox::accCall { k: 0 }),
             data: data.clone(),
+        };
+        let call = Inbox::appendCall {
+            expectedContent: before,
+            items: vec![item],
+            signatures: Vec::new(),
         };
         let sent =
             self.send(BATCHER, self.inbox, U256::ZERO, &call).expect("the inbox accepts the entry");
@@ -212,10 +219,13 @@ impl L1 {
             l1_blob_base_fee: U256::ONE,
             l1_parent_hash: self.parent_hash(),
             origin: 0,
+            origin_acc: B256::ZERO,
+            offchain_time: 0,
         };
         let config_hash = self.view(self.inbox, &Inbox::chainConfigHashCall {});
         assert_eq!(entry.accumulate(config_hash), acc);
-        PostedEntry { entry, acc, l1_transaction: B256::ZERO }
+        let content = self.view(self.inbox, &Inbox::contentCall {});
+        PostedEntry { entry, acc, content, l1_transaction: B256::ZERO }
     }
 
     /// The hash of the block before the deployment.
@@ -277,7 +287,9 @@ fn posted(event: Inbox::EntryAppended) -> PostedEntry {
         l1_blob_base_fee: entry.l1BlobBaseFee,
         l1_parent_hash: entry.l1ParentHash,
         origin: entry.origin,
+        origin_acc: entry.originAcc,
+        offchain_time: entry.offchainTime,
     };
     assert_eq!(entry.accumulate(event.prevAcc), event.acc);
-    PostedEntry { entry, acc: event.acc, l1_transaction: B256::ZERO }
+    PostedEntry { entry, acc: event.acc, content: event.content, l1_transaction: B256::ZERO }
 }

@@ -37,7 +37,7 @@ fn world() -> TestChain {
     world
 }
 
-const ENTRIES: u64 = 42;
+const ENTRIES: u64 = 132;
 
 const SIDES: [Side; 2] = [Side::Challenger, Side::Defender];
 
@@ -166,14 +166,14 @@ fn reads(world: &mut TestChain, output: &DisputedOutput, position: u64) -> Vec<(
 fn false_read_of_any_kind_is_proven_wrong() {
     let mut world = world();
     // The first block of this entry contains the precompile call.
-    let numbers = [41, 81, 121, 161];
-    let output = disputed(&mut world, Side::Challenger, 2, numbers[0]);
+    let numbers = [128, 255, 382, 509];
+    let output = disputed(&mut world, Side::Challenger, 5, numbers[0]);
     assert_eq!(output.block_at(0), (3, 0));
     let reads = reads(&mut world, &output, 0);
     let kinds: Vec<u8> = reads.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(kinds, [1, 2, 4], "local inputs, keccak preimages, precompiles");
     for (number, (kind, true_step)) in numbers.into_iter().skip(1).zip(reads) {
-        let output = disputed(&mut world, Side::Challenger, 2, number);
+        let output = disputed(&mut world, Side::Challenger, 5, number);
         let mut liar = Inventor {
             rng: Rng::new(0),
             claims: Claims::Garbage,
@@ -193,7 +193,7 @@ fn false_read_of_any_kind_is_proven_wrong() {
 fn longest_game_has_thirteen_bisections() {
     let mut world = world();
     for honest in SIDES {
-        let output = disputed(&mut world, honest, 40, 1);
+        let output = disputed(&mut world, honest, 129, 1);
         assert!(output.segment().last > 32 * 1_024);
         let mut liar = Inventor {
             rng: Rng::new(0),

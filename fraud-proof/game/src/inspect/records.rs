@@ -104,7 +104,7 @@ pub struct UnknownRecord {
 impl<'a> DisputeRecords<'a> {
     /// The output of a challenge.
     pub fn output_of(&self, challenge: &Challenge) -> DisputedOutput {
-        let blocks_max = self.config.entry_blocks_max;
+        let blocks_max = self.config.blocks_per_entry_max();
         DisputedOutput::of(self.outputs, challenge.output, blocks_max)
             .expect("invariant: L1 has the outputs that it lets be challenged, and their parents")
     }

@@ -3,7 +3,7 @@
 use alloy_primitives::B256;
 use serde::Serialize;
 use tokio::task::block_in_place;
-use turnpike_derivation::{DerivedChain, FollowedBlock, Follower};
+use turnpike_derivation::{DerivedChain, FollowedBlock, Follower, RecoveredEntry};
 use turnpike_executor::{BlockOutcome, Chain};
 use turnpike_l1::{L1Source, PostedEntry};
 use turnpike_protocol::{BatchFault, BlockInput, DataKind, EntryData, Preimages};
@@ -65,17 +65,29 @@ impl Statement {
         index: u64,
     ) -> Result<Self, ProveError> {
         let posted = entry_at(entries, data.entry.index)?;
+        let recovered = follower.derivation().recover(posted, data)?;
+        Self::of_recovered(follower, entries, data, recovered, index)
+    }
+
+    /// Like [`Self::of_next_entry`], of an entry whose signers were recovered from `data`.
+    pub fn of_recovered(
+        follower: &mut Follower,
+        entries: &[PostedEntry],
+        data: &EntryData<'_>,
+        recovered: RecoveredEntry,
+        index: u64,
+    ) -> Result<Self, ProveError> {
         let genesis = follower.output(0).expect("invariant: the genesis block has an output");
         let inbox = InboxData { genesis_hash: genesis.output.block_hash, entries, source: data };
-        let derived = follower.derivation().preview_data(data)?;
         let at = usize::try_from(index).unwrap_or(usize::MAX);
-        let input = derived.blocks.get(at);
+        let (input, fault) = (recovered.blocks.get(at).cloned(), recovered.fault.clone());
+        let input = input.as_ref();
         // The chain is at the block's parent, or at the entry's last block.
-        let before = at.min(derived.blocks.len());
+        let before = at.min(recovered.blocks.len());
         let build = |chain: &Chain| witness(chain, &inbox, index, input);
         let mut built = (before == 0).then(|| build(follower.chain()));
         let (mut shown, mut block) = (0, None);
-        follower.apply_with(posted, data, |FollowedBlock { chain, outcome, .. }| {
+        follower.apply_recovered(recovered, |FollowedBlock { chain, outcome, .. }| {
             shown += 1;
             if shown == before {
                 built = Some(build(chain));
@@ -90,7 +102,7 @@ impl Statement {
         Ok(Self {
             position: BlockPosition { entry: data.entry.index, index },
             data_kind: data.entry.data_kind,
-            fault: derived.fault,
+            fault,
             block,
             output_root,
             witness: built.expect("invariant: an entry derives as many blocks as were seen")?,
@@ -137,7 +149,7 @@ pub async fn statement_at<S: L1Source>(
 ) -> Result<Statement, ProveError> {
     let BlockPosition { entry, index } = position;
     let newest = (node.view().entries().len() as u64).saturating_sub(1);
-    let blocks_max = node.follower().chain().config().entry_blocks_max;
+    let blocks_max = node.follower().chain().config().blocks_per_entry_max();
     if entry == 0 {
         return Err(ProveError::FirstEntry);
     } else if entry > newest {
@@ -153,12 +165,13 @@ pub async fn statement_at<S: L1Source>(
     }
     let next = node.next_entry().await?.ok_or(ProveError::EntryMissing(entry))?;
     let (view, follower) = node.parts_mut();
-    let data = next.source().as_data();
-    block_in_place(|| Statement::of_next_entry(follower, view.entries(), &data, index))
+    let (source, recovered) = next.into_parts();
+    let data = source.as_data();
+    block_in_place(|| Statement::of_recovered(follower, view.entries(), &data, recovered, index))
 }
 
 async fn feed_next<S: L1Source>(node: &mut DerivedChain<S>) -> Result<bool, ProveError> {
     let Some(next) = node.next_entry().await? else { return Ok(false) };
-    block_in_place(|| node.apply(&next))?;
+    block_in_place(|| node.apply(next))?;
     Ok(true)
 }

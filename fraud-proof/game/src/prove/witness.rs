@@ -126,7 +126,7 @@ pub(super) fn entry_at(entries: &[PostedEntry], index: u64) -> Result<&PostedEnt
 /// Runs the next block and returns what it reads and writes.
 fn touched(chain: &Chain, block: &BlockInput) -> Result<Touched, ExecutionError<Infallible>> {
     let config = chain.config();
-    let context = chain.head().next_block(config, block.timestamp, &block.origin);
+    let context = chain.head().next_block(config, block.time_ms, &block.origin);
     let mut view = RecordingView::new(chain.state().flat());
     let mut executor = BlockExecutor::open(&ChainSpec::turnpike(config), &context, &mut view)?;
     executor.execute_all(block_transactions(block))?;

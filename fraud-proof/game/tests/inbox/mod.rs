@@ -1,6 +1,8 @@
 //! A rollup on an L1 in memory. Its node derives the entries that a test posts.
 #![allow(dead_code, missing_debug_implementations, unreachable_pub)] // shared by several tests
 
+use std::cell::Cell;
+
 use alloy_consensus::{SignableTransaction as _, TxEip1559, crypto::secp256k1::sign_message};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, b256, keccak256};
 use turnpike_derivation::{DerivedChain, Follower};
@@ -11,8 +13,8 @@ use turnpike_l1::{
     memory::{L1Event, MemoryL1},
 };
 use turnpike_protocol::{
-    Batch, BatchBlock, CHUNK_BYTES_MAX, DepositHint, Effort, Genesis, StateRootPrefix, TxEnvelope,
-    pack_blobs,
+    Batch, BatchBlock, BatchHead, CHUNK_BYTES_MAX, DepositHint, Effort, Genesis, StateRootPrefix,
+    TxEnvelope, pack_blobs,
 };
 
 const KEY: B256 = b256!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
@@ -27,6 +29,8 @@ pub struct Rollup {
     pub l1: MemoryL1,
     pub node: DerivedChain<MemoryL1>,
     nonce: u64,
+    /// Deposits that batches have counted.
+    consumed: Cell<u64>,
 }
 
 pub fn genesis() -> Genesis {
@@ -50,7 +54,7 @@ impl Rollup {
         let output = follower.head().output;
         let l1 = MemoryL1::new(genesis, &output);
         let node = DerivedChain::new(L1View::new(l1.clone(), 0, output), follower);
-        Self { l1, node, nonce: 0 }
+        Self { l1, node, nonce: 0, consumed: Cell::new(0) }
     }
 
     /// Alice's next transaction.
@@ -74,19 +78,27 @@ impl Rollup {
         self.transaction(TxKind::Call(BOB), Bytes::new(), 21_000)
     }
 
-    /// A block `seconds` after [`TIME`] with this many deposits and transfers.
+    /// A block `seconds` after the one before, with this many deposits and transfers.
     pub fn block(&mut self, seconds: u64, transfers: u64, deposits: u64) -> Block {
         let transactions = (0..transfers).map(|_| self.transfer()).collect();
         Block { seconds, deposits, transactions }
     }
 
+    /// A batch of these blocks behind all that were made before.
+    pub fn batch(&self, blocks: Vec<Block>) -> (Vec<u8>, u64) {
+        let first_deposit = self.consumed.get();
+        let (data, deposits) = batch(first_deposit, blocks);
+        self.consumed.set(first_deposit + deposits);
+        (data, deposits)
+    }
+
     pub fn calldata(&self, origin: u64, blocks: Vec<Block>) {
-        let (data, deposits) = batch(blocks);
+        let (data, deposits) = self.batch(blocks);
         self.l1.mine(&[L1Event::Calldata { data: data.into(), deposits, origin }]);
     }
 
     pub fn blobs(&self, origin: u64, blocks: Vec<Block>) {
-        let (data, deposits) = batch(blocks);
+        let (data, deposits) = self.batch(blocks);
         let data = pack_blobs(&data).expect("data fits the blobs").into();
         self.l1.mine(&[L1Event::Blobs { data, deposits, origin }]);
     }
@@ -116,11 +128,12 @@ pub fn noise(bytes: usize) -> Vec<u8> {
     (0u64..).flat_map(|seed| keccak256(seed.to_be_bytes()).0).take(bytes).collect()
 }
 
-/// A batch of these blocks, and the number of deposits that they consume, all from one L1 block.
-pub fn batch(blocks: Vec<Block>) -> (Vec<u8>, u64) {
+/// A batch of these blocks, which counts deposits from `first_deposit` on, and the number of deposits that they consume, all from one L1 block.
+pub fn batch(first_deposit: u64, blocks: Vec<Block>) -> (Vec<u8>, u64) {
     let deposits = blocks.iter().map(|block| block.deposits).sum();
     let hint = |log_index| DepositHint { l1_block_hash: B256::repeat_byte(7), log_index };
     let batch = Batch {
+        head: BatchHead { first_deposit, ..BatchHead::default() },
         deposit_hints: (0..deposits).map(hint).collect(),
         blocks: blocks.into_iter().map(Block::posted).collect(),
     };
@@ -132,7 +145,7 @@ impl Block {
     fn posted(self) -> BatchBlock {
         let Self { seconds, deposits, transactions } = self;
         BatchBlock {
-            timestamp: TIME + seconds,
+            step_ms: 1_000 * seconds,
             deposit_count: deposits,
             state_root: (!transactions.is_empty()).then(StateRootPrefix::default),
             transactions,

@@ -283,7 +283,7 @@ impl DisputeView<'_> {
     /// The block between a position and the next.
     fn block(&self, challenge: &Challenge, position: u64) -> Option<DisputedBlock> {
         let outputs = &self.settlement.outputs;
-        let per_entry = self.config.entry_blocks_max;
+        let per_entry = self.config.blocks_per_entry_max();
         let output = DisputedOutput::of(outputs, challenge.output, per_entry)?;
         let (entry, index) = output.block_at(position);
         let at = usize::try_from(entry).ok().and_then(|entry| entry.checked_sub(1));

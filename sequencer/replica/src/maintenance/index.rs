@@ -5,7 +5,7 @@ use std::{fmt::Display, ops::Range};
 use alloy_consensus::proofs::{calculate_receipt_root, calculate_transaction_root};
 use alloy_eips::eip2718::Decodable2718 as _;
 use alloy_primitives::{B64, B256, Bytes, keccak256};
-use turnpike_protocol::{ReceiptEnvelope, TxEnvelope};
+use turnpike_protocol::{ReceiptEnvelope, TxEnvelope, time_ms};
 use turnpike_storage::{
     BlockKeys, BlockRecord, BlockTimes, Database, JournalBlock, JournalTx, SealedBlock,
     SealedEntry, StorageError,
@@ -219,7 +219,7 @@ fn check_body(
     record: &BlockRecord,
 ) -> Result<Vec<(TxEnvelope, ReceiptEnvelope)>, String> {
     let header = &record.header;
-    if header.number != block.number || header.timestamp != block.opening.timestamp {
+    if header.number != block.number || time_ms(header) != block.opening.time_ms {
         return Err("number or timestamp differs".into());
     }
     let (mut transactions, mut receipts) = (Vec::new(), Vec::new());

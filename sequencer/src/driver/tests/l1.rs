@@ -1,11 +1,12 @@
 //! An L1 in memory: entries with the blocks that they derive, and deposits. It
 //! can drop its newest ones.
 
-use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use turnpike_l1::{L1Head, PostedEntry, Reorg};
 use turnpike_protocol::{
-    BlockInput, ChainConfig, DataKind, Deposit, DepositHint, Entry, Origin, Parent, QueuedDeposit,
-    SignedTx, decode_transaction,
+    Batch, BatchBlock, BatchHead, BlockInput, ChainConfig, DataKind, Deposit, DepositHint, Effort,
+    Entry, EntryData, Origin, Parent, QueuedDeposit, SignedTx, TxEnvelope, calldata_hash,
+    decode_transaction, derive,
 };
 use turnpike_storage::{Database, SealedInput};
 
@@ -68,7 +69,7 @@ impl FakeL1 {
     }
 
     pub(super) const fn time(&self) -> u64 {
-        1_750_000_000 + 12 * self.height
+        self.genesis.time_ms / 1_000 + 12 * self.height
     }
 
     fn append(
@@ -91,11 +92,17 @@ impl FakeL1 {
             l1_blob_base_fee: U256::from(1),
             l1_parent_hash: keccak256(self.height.to_be_bytes()),
             origin,
+            origin_acc: B256::ZERO,
+            offchain_time: 0,
         };
         self.events.push(L1Fact::Entry(entry, blocks));
     }
 
     pub(super) fn deposit(&mut self, to: Address) {
+        self.deposit_from(Address::repeat_byte(0x77), to);
+    }
+
+    pub(super) fn deposit_from(&mut self, from: Address, to: Address) {
         self.height += 1;
         let mut opaque_data = U256::from(5).to_be_bytes_vec();
         opaque_data.extend(U256::from(5).to_be_bytes::<32>());
@@ -104,7 +111,7 @@ impl FakeL1 {
         let deposit = Deposit {
             index: self.deposits().len() as u64,
             l1_block_number: self.height,
-            from: Address::repeat_byte(0x77),
+            from,
             to,
             version: U256::ZERO,
             opaque_data: opaque_data.into(),
@@ -172,11 +179,50 @@ impl FakeL1 {
         transactions: Vec<SignedTx>,
     ) {
         let (parent, newest) = (self.head(), self.newest());
-        let timestamp = parent.timestamp.max(self.time() + 12);
+        let time_ms = parent.time_ms.max(1_000 * (self.time() + 12));
         let origin = Origin::from(&newest);
-        let input = BlockInput::new(&self.config, parent, origin, timestamp, &queued, transactions);
+        let transactions = transactions.iter().map(|tx| tx.envelope().clone()).collect();
+        let input = BlockInput::new(&self.config, parent, origin, time_ms, &queued, transactions);
         let input = input.expect("valid deposits");
         self.append(kind, deposit_count, newest.index, vec![DerivedBlock { input, queued }]);
+    }
+
+    /// The blocks that a batch of these journal blocks derives as the next entry. The first of them
+    /// follows a block of time `parent_ms`.
+    pub(super) fn derive_batch(
+        &self,
+        parent_ms: u64,
+        records: &[SealedInput],
+    ) -> Vec<BlockInput<TxEnvelope>> {
+        let data = encode_batch(&self.config, parent_ms, records);
+        let previous = self.newest();
+        let deposits: Vec<_> = self.deposits().into_iter().map(|queued| queued.deposit).collect();
+        let before = usize::try_from(previous.deposit_count).expect("small");
+        let ends = records.iter().flat_map(|record| &record.deposits);
+        let ends = ends.map(|queued| queued.deposit.index + 1);
+        let deposit_count = ends.fold(previous.deposit_count, u64::max);
+        let after = usize::try_from(deposit_count).expect("small");
+        let entry = Entry {
+            index: previous.index + 1,
+            data_kind: DataKind::Calldata,
+            data_hash: calldata_hash(&data),
+            deposit_count,
+            l1_time: self.time() + 12,
+            origin: records[0].origin.entry.max(previous.origin),
+            ..previous
+        };
+        let origin = self.entries().nth(usize::try_from(entry.origin).expect("small"));
+        let source = EntryData {
+            entry: &entry,
+            previous: &previous,
+            origin: origin.expect("known").0,
+            data: &data,
+            blob_hashes: &[],
+            deposits: &deposits[before..after],
+        };
+        let derived = derive(&self.config, self.head(), &source).expect("belongs together");
+        assert_eq!(derived.fault, None);
+        derived.blocks
     }
 
     /// Drops the last `depth` entries and deposits, but never the inbox's own entry.
@@ -215,6 +261,7 @@ impl FakeL1 {
                     posted: PostedEntry {
                         entry: *entry,
                         acc: B256::ZERO,
+                        content: B256::ZERO,
                         l1_transaction: B256::ZERO,
                     },
                     fault: None,
@@ -241,13 +288,33 @@ impl FakeL1 {
     }
 }
 
+/// A batch of journal blocks.
+fn encode_batch(config: &ChainConfig, mut parent_ms: u64, records: &[SealedInput]) -> Vec<u8> {
+    let queued: Vec<_> = records.iter().flat_map(|record| &record.deposits).collect();
+    let first_deposit = queued.first().map_or(0, |queued| queued.deposit.index);
+    let block = |record: &SealedInput| {
+        let step_ms = record.time_ms - std::mem::replace(&mut parent_ms, record.time_ms);
+        let decode = |raw: &Bytes| decode_transaction(raw).expect("decodes");
+        BatchBlock {
+            step_ms,
+            deposit_count: record.deposits.len() as u64,
+            transactions: record.transactions.iter().map(decode).collect(),
+            ..BatchBlock::default()
+        }
+    };
+    let batch = Batch {
+        head: BatchHead { first_deposit, ..BatchHead::default() },
+        blocks: records.iter().map(block).collect(),
+        deposit_hints: queued.iter().map(|queued| queued.hint.expect("is named")).collect(),
+    };
+    batch.encode(config.batch_limits(), Effort::Fast).expect("fits")
+}
+
 /// The block of a journal record.
 pub(super) fn block_of(config: &ChainConfig, parent: Parent, record: SealedInput) -> DerivedBlock {
-    let SealedInput { timestamp, origin, deposits, transactions, .. } = record;
-    let transactions = transactions
-        .iter()
-        .map(|raw| SignedTx::recover(decode_transaction(raw).expect("decodes")))
-        .collect();
-    let input = BlockInput::new(config, parent, origin, timestamp, &deposits, transactions);
+    let SealedInput { time_ms, origin, deposits, transactions, .. } = record;
+    let transactions =
+        transactions.iter().map(|raw| decode_transaction(raw).expect("decodes")).collect();
+    let input = BlockInput::new(config, parent, origin, time_ms, &deposits, transactions);
     DerivedBlock { input: input.expect("valid deposits"), queued: deposits }
 }

@@ -9,13 +9,16 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use tempfile::TempDir;
 use turnpike_executor::{Chain, EngineConfig, Mode};
 use turnpike_protocol::{Genesis, GenesisAccount, SignedTx};
+use turnpike_storage::SealedInput;
 
 use super::{
     super::{Driver, ReorgStep},
     l1::{FakeL1, block_of},
 };
 use crate::{
-    CHECKPOINT_BLOCKS, NodeHandles, PoolLimits, SequencerConfig, service::Node, tracker::L1Event,
+    CHECKPOINT_BLOCKS, NodeHandles, PoolLimits, SequencerConfig,
+    service::Node,
+    tracker::{L1Event, recover_signers},
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -60,11 +63,16 @@ pub(crate) struct TestSequencer {
 
 impl TestSequencer {
     pub(crate) async fn new() -> Self {
+        Self::with_genesis_at(1_750_000_000).await
+    }
+
+    /// L1 begins `timestamp` seconds after 1970.
+    pub(super) async fn with_genesis_at(timestamp: u64) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let key = |user: u8| PrivateKeySigner::from_bytes(&B256::repeat_byte(user + 1));
         let users: Vec<_> = (0..USERS).map(|user| key(user).expect("a key")).collect();
         let mut genesis = Genesis::dev();
-        genesis.timestamp = 1_750_000_000;
+        genesis.timestamp = timestamp;
         for user in &users {
             let balance = U256::from(10).pow(U256::from(20));
             let account = GenesisAccount { balance, ..GenesisAccount::default() };
@@ -195,6 +203,12 @@ impl TestSequencer {
         tx.hash()
     }
 
+    /// Complete blocks from `first` on, as the journal holds them.
+    pub(super) async fn journal(&self, first: u64) -> Vec<SealedInput> {
+        let database = &self.handles().chain.database;
+        database.sealed_blocks(first, u32::MAX).await.expect("reads")
+    }
+
     pub(crate) async fn build(&mut self, blocks: usize) {
         self.node().seal(blocks).await;
     }
@@ -211,7 +225,7 @@ impl TestSequencer {
         let database = &handles.chain.database;
         let chain = handles.chain.read().await;
         let mut fresh = Chain::from_genesis(&self.genesis);
-        for block in self.l1.blocks() {
+        for block in recover_signers(self.l1.blocks()) {
             fresh.execute(&block.input).expect("runs");
         }
         let journal = database.sealed_blocks(1, u32::MAX).await.expect("reads");
@@ -219,6 +233,7 @@ impl TestSequencer {
         assert_eq!(handles.settlement.read().await.safe(), safe as u64);
         for record in &journal[safe..] {
             let block = block_of(&self.genesis.config, fresh.head().parent, record.clone());
+            let [block] = &recover_signers(vec![block])[..] else { panic!("one block") };
             assert_eq!(fresh.execute(&block.input).expect("runs").hash(), record.hash);
         }
         assert_eq!(fresh.head(), chain.head());

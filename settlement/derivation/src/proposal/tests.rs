@@ -38,8 +38,11 @@ impl TestChain {
                 l1_blob_base_fee: U256::ZERO,
                 l1_parent_hash: B256::ZERO,
                 origin: 0,
+                origin_acc: B256::ZERO,
+                offchain_time: 0,
             },
             acc: B256::repeat_byte(0x80 | index),
+            content: B256::ZERO,
             l1_transaction: B256::ZERO,
         };
         let mut chain = Self {

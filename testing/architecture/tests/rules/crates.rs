@@ -12,12 +12,13 @@ const EDGES: &[(&str, &[&str])] = &[
     ("keccak", &[]),
     ("random", &[]),
     ("ecrecover", &["keccak"]),
+    ("signers", &["ecrecover", "keccak", "protocol"]),
     ("state", &["keccak", "protocol"]),
     ("storage", &["keccak", "protocol"]),
     ("l1", &["protocol"]),
     ("tx-manager", &["l1"]),
     ("executor", &["keccak", "protocol", "state"]),
-    ("derivation", &["executor", "l1", "protocol", "state"]),
+    ("derivation", &["executor", "l1", "protocol", "signers", "state"]),
     ("program", &["executor", "protocol", "state"]),
     ("vm", &["keccak", "protocol"]),
     ("game", &["derivation", "executor", "l1", "program", "protocol", "state", "vm"]),
@@ -26,7 +27,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("http", &[]),
     (
         "sequencer",
-        &["derivation", "ecrecover", "executor", "keccak", "l1", "protocol", "state", "storage"],
+        &["derivation", "executor", "keccak", "l1", "protocol", "signers", "state", "storage"],
     ),
     ("api", &["executor", "http", "l1", "protocol", "sequencer", "state", "storage"]),
     (
@@ -57,6 +58,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "l1",
             "program",
             "protocol",
+            "signers",
             "state",
             "tx-manager",
             "vm",
@@ -115,9 +117,11 @@ const EDGES: &[(&str, &[&str])] = &[
 /// Crates that a crate's tests, benches and examples may also use.
 const TEST_EDGES: &[(&str, &[&str])] = &[
     ("storage", &["test-postgres"]),
+    ("signers", &["random"]),
     ("executor", &["random"]),
     ("program", &["vm"]),
     ("game", &["conformance", "random"]),
+    ("l1", &["test-anvil"]),
     ("batcher", &["test-anvil"]),
     ("challenger", &["random", "test-anvil", "vm"]),
     ("adversary", &["challenger", "test-anvil"]),

@@ -130,6 +130,15 @@ pub(crate) fn mixed_block(transactions: usize, accounts: usize) -> anyhow::Resul
     builder.finish()
 }
 
+/// Token transfers of as many senders.
+pub(crate) fn token_transfers(transactions: usize, accounts: usize) -> anyhow::Result<ProvenBlock> {
+    let mut builder = Builder::new(accounts)?;
+    for turn in 0..transactions {
+        erc20_transfer(&mut builder, turn)?;
+    }
+    builder.finish()
+}
+
 /// A block of transfers of ether and of a token, and swaps on Uniswap v2 and v3, in turn.
 pub fn defi_block(transactions: usize, accounts: usize) -> anyhow::Result<ProvenBlock> {
     let mut builder = Builder::new(accounts)?;

@@ -89,12 +89,12 @@ fn chains_of_test(
         let transaction = transaction(&test, post, signer.as_ref(), gas_limit_max)?;
         let Some(transaction) = transaction else { continue };
         let block = BatchBlock {
-            timestamp,
+            step_ms: timestamp.saturating_mul(1_000),
             deposit_count: 0,
             state_root: Some(StateRootPrefix::ZERO),
             transactions: vec![transaction],
         };
-        let batch = Batch { blocks: vec![block], deposit_hints: Vec::new() };
+        let batch = Batch { blocks: vec![block], ..Batch::default() };
         let Ok(batch) = batch.encode(genesis.config.batch_limits(), Effort::Fast) else { continue };
         let (name, genesis) = (format!("{name} {}", post.indexes), genesis.clone());
         take(StateChain { name, genesis, timestamp, batch });

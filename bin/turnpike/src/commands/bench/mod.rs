@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use tokio::task::block_in_place;
 use turnpike_bench::{
-    ExecuteArgs, KzgArgs, ProveArgs, RootArgs, execute, kzg, prove, root, stages,
+    DeriveBenchArgs, ExecuteArgs, KzgArgs, ProveArgs, RootArgs, derive, execute, kzg, prove, root,
+    stages,
 };
 
 use self::dispute::DisputeBenchArgs;
@@ -31,6 +32,8 @@ pub(crate) enum Bench {
     Stages,
     /// Check blobs and make their cell proofs, one after another and as the roles do it, in the same run.
     Kzg(KzgArgs),
+    /// Derive and execute token transfers, with signers recovered one by one, in SIMD lanes, and one entry ahead of execution.
+    Derive(DeriveBenchArgs),
     /// Count the proof program's instructions, by kind of transaction and for a mixed block.
     Prove(ProveArgs),
     /// Play both sides of a dispute over a block of transfers and swaps, on an anvil with a block a second: gas and time by round.
@@ -44,9 +47,13 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         Some(Bench::Root(args)) => block_in_place(|| root(&args)),
         Some(Bench::Stages) => block_in_place(stages),
         Some(Bench::Kzg(args)) => block_in_place(|| kzg(&args)),
+        Some(Bench::Derive(args)) => derive(&args).await,
         Some(Bench::Prove(args)) => block_in_place(|| prove(&args)),
         Some(Bench::Dispute(args)) => dispute::dispute(&args).await,
-        None => block_in_place(all),
+        None => match block_in_place(all) {
+            Ok(()) => derive(&DeriveBenchArgs::default()).await,
+            Err(error) => Err(error),
+        },
     }
     .map(|()| ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@ use std::{fmt, time::Duration};
 use alloy_primitives::B256;
 use anyhow::Context as _;
 use serde_json::{Value, json};
+use tokio::task::block_in_place;
 use turnpike_bridge::{
     BridgeError, Call, L2Source, Layer, Node, Receipt, Replay, Settlement, Wallet, WithdrawalFacts,
     Withdrawn,
@@ -14,7 +15,7 @@ use super::{
     args::{EndpointArgs, WithdrawalArgs},
     report::withdrawal_event,
 };
-use crate::common::{Key, read_genesis};
+use crate::common::{Key, genesis_output, read_genesis};
 
 /// Connections to both layers, and how to print.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ impl Session {
         let endpoints =
             L1Endpoints { beacon: args.l1_beacon_url.clone(), ..args.l1_url.as_str().into() };
         let client = L1Client::connect(endpoints, &genesis).await.context("--l1-url")?;
+        let genesis_output = block_in_place(|| genesis_output(&genesis));
+        client.check_genesis(&genesis, &genesis_output).await?;
         let node = Node::new(Layer::L1, &args.l1_url)?;
         let l1 = Settlement::new(client, node, genesis.config.clone());
         let chain_id = genesis.config.chain_id;

@@ -4,8 +4,10 @@ use alloy_primitives::B256;
 use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 use turnpike_bench::ProvenBlock;
-use turnpike_l1::{Call, Inbox, L1Client, L1View};
-use turnpike_protocol::{Batch, BatchBlock, Effort, Genesis, StateRootPrefix, TxEnvelope};
+use turnpike_l1::{Append, AppendCall, L1Client, L1View, ProofTables};
+use turnpike_protocol::{
+    Batch, BatchBlock, DataKind, Effort, Genesis, StateRootPrefix, TxEnvelope,
+};
 use turnpike_tx_manager::{AccountClient, OneShot, TxManagerConfig};
 
 use crate::{
@@ -71,27 +73,30 @@ async fn post(
     let mut view = L1View::new(client.clone(), 0, genesis_output(genesis));
     let now = view.advance().await?.head.time;
     let newest = view.entries().last().context("the inbox is empty")?;
+    let parent_ms = genesis.timestamp_ms();
     let batch = Batch {
         blocks: vec![BatchBlock {
-            timestamp: now,
+            step_ms: (1_000 * now).saturating_sub(parent_ms),
             deposit_count: 0,
             // Posted state roots only help explanations. This chain needs none.
             state_root: (!transactions.is_empty()).then_some(StateRootPrefix::ZERO),
             transactions,
         }],
-        deposit_hints: Vec::new(),
+        ..Batch::default()
     };
-    let call = Inbox::appendCall {
-        expectedPrevAcc: newest.acc,
-        depositCount: 0,
-        expectedDepositAcc: B256::ZERO,
+    let append = Append {
+        deposit_count: 0,
+        deposit_acc: B256::ZERO,
         origin: newest.entry.index,
+        origin_acc: newest.acc,
+        kind: DataKind::Calldata,
         data: batch.encode(genesis.config.batch_limits(), Effort::Fast)?.into(),
     };
+    let call = AppendCall::new(newest.content, &[append.item(ProofTables::None).await?]);
     let inbox = view.client().deployment().inbox;
     let account = AccountClient::new(&client, accounts.batcher());
     let mut sender = OneShot::new(account, TxManagerConfig::default(), POLL);
-    sender.send(Call::of(inbox, &call)).await?;
+    sender.send(call.to(inbox)).await?;
     let receipt = sender.confirm().await?;
     ensure!(receipt.status(), "the inbox rejects the entry");
     Ok(())

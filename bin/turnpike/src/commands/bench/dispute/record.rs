@@ -119,7 +119,7 @@ impl<'a> DisputeRecord<'a> {
     /// The range that a transaction's claims divide, if it makes any.
     fn range_of(&self, l1_transaction: B256) -> Option<String> {
         let disputes = self.view.disputes();
-        let blocks_max = self.chain.genesis.config.entry_blocks_max;
+        let blocks_max = self.chain.genesis.config.blocks_per_entry_max();
         let output = DisputedOutput::of(self.view.outputs(), OUTPUT, blocks_max)?;
         let openings = disputes.challenges().iter().map(|challenge| &challenge.opening);
         let moves = disputes.games().iter().flat_map(|game| &game.moves);
