@@ -28,6 +28,8 @@ import {
 } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
+import { derivationVectors } from "./derivation-vectors.mjs";
+
 const VECTORS = join(dirname(dirname(fileURLToPath(import.meta.url))), "crates", "protocol", "vectors");
 const ZERO_HASH = pad("0x", { size: 32 });
 const ZERO_ADDRESS = pad("0x", { size: 20 });
@@ -822,6 +824,7 @@ const files = {
   l1fee: await l1FeeVectors(),
   oracle: oracleVectors(),
   dispute: disputeVectors(),
+  derivation: derivationVectors(),
 };
 mkdirSync(VECTORS, { recursive: true });
 for (const [name, content] of Object.entries(files)) {

@@ -5,8 +5,8 @@ use alloy_primitives::{Address, B256, Bytes, Signature, U256, hex};
 use turnpike_protocol::{
     Batch, BatchBlock, BatchError, BatchFault, BatchHead, BatchLimits, ChainConfig, DataKind,
     Deposit, DepositHint, DeriveError, Derived, Effort, Entry, EntryBlocks, EntryData, Genesis,
-    Origin, Parent, SignedTx, SourceHash, StateRootPrefix, TxEnvelope, block_time, calldata_hash,
-    derive, mix_hash,
+    Header, Origin, Parent, SignedTx, SourceHash, StateRootPrefix, TxEnvelope, block_time,
+    calldata_hash, derive, extra_data, mix_hash, time_ms,
 };
 
 const KEY: [u8; 32] = hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
@@ -466,4 +466,20 @@ fn arguments_outside_the_commitment_are_errors() {
     let posted = entry(9, 1_100, 2);
     let wrong = EntryData { entry: &posted, data: b"other", ..honest };
     assert!(matches!(derive(&config, PARENT, &wrong), Err(DeriveError::DataHash { .. })));
+}
+
+#[test]
+fn header_holds_the_time_in_milliseconds() {
+    let bytes = |milliseconds: &str| format!("0x02{}{milliseconds}", "00".repeat(16));
+    let genesis = Genesis::dev().header(B256::ZERO);
+    assert_eq!(genesis.extra_data.to_string(), bytes("0000"));
+    assert_eq!(extra_data(1_800_000_000_999).to_string(), bytes("03e7"));
+    for time in [0, 1, 999, 1_000, 1_800_000_000_100, u64::MAX] {
+        let (timestamp, extra_data) = (time / 1_000, extra_data(time));
+        assert_eq!(time_ms(&Header { timestamp, extra_data, ..Header::default() }), time);
+    }
+    // Headers that no rule of the chain makes.
+    for extra_data in [Bytes::new(), Bytes::from_static(&[1; 18])] {
+        assert_eq!(time_ms(&Header { timestamp: 7, extra_data, ..Header::default() }), 7_000);
+    }
 }
