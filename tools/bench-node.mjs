@@ -14,7 +14,7 @@ const DEPLOYER_KEY = "0x92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b
 const BATCHER = "0x14dC79964da2C08b23698B3D3cc7Ca32193d9955";
 
 // No batcher runs: the sequencer must accept any backlog.
-const BACKLOG_ENTRIES = 1_000_000;
+const BACKLOG = ["--backlog-bytes-max", `${2 ** 40}`, "--backlog-seconds-max", "1000000"];
 
 const START_MS = 60_000;
 const folder = mkdtempSync(join(tmpdir(), "turnpike-bench-"));
@@ -69,7 +69,7 @@ export async function deploy() {
   writeFileSync(at("undeployed.json"), turnpike("genesis"));
   const files = ["--genesis", at("undeployed.json"), "--out", at("genesis.json")];
   turnpike("deploy", ...l1, ...files, "--key", DEPLOYER_KEY, "--batcher", BATCHER);
-  const limits = ["--l1-confirmations", "0", "--backlog-entries-max", `${BACKLOG_ENTRIES}`];
+  const limits = ["--l1-confirmations", "0", ...BACKLOG];
   return [...l1, "--genesis", at("genesis.json"), "--database", at("sequencer.db"), ...limits];
 }
 

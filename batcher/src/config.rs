@@ -41,6 +41,9 @@ pub struct PostingConfig {
     pub data: DataMode,
     /// Longest time that a sealed block waits for others to share its batch, in seconds.
     pub latency_max: u64,
+    /// Longest time that a sealed block waits while other batches are in flight, if that is more,
+    /// in seconds. Under load, it makes batches that fill their blobs.
+    pub latency_in_flight_max: u64,
     /// A batch that fills this many blobs is posted earlier.
     pub target_blobs: u64,
     /// Highest bid per gas, in wei.
@@ -65,6 +68,7 @@ impl Default for PostingConfig {
         Self {
             data: DataMode::Auto,
             latency_max: 60,
+            latency_in_flight_max: 0,
             target_blobs: 6,
             max_fee_per_gas: 100 * GWEI,
             max_fee_per_blob_gas: 100 * GWEI,

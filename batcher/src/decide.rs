@@ -30,6 +30,8 @@ pub(crate) struct BatcherView {
     pub(crate) prices: GasPrices,
     /// Whether the journal holds the blocks that the inbox derives. Nothing is posted otherwise.
     pub(crate) is_journal_in_sync: bool,
+    /// Whether batches before this one are on their way to L1.
+    pub(crate) is_behind_others: bool,
     pub(crate) backlog: BacklogView,
 }
 
@@ -79,6 +81,8 @@ pub enum WaitReason {
     Backoff,
     /// L1 would refuse the batch.
     Rejected,
+    /// Another account is the batcher, or is about to be.
+    Rotation,
 }
 
 impl WaitReason {
@@ -96,6 +100,7 @@ impl WaitReason {
             Self::Foreign => "foreign",
             Self::Backoff => "backoff",
             Self::Rejected => "rejected",
+            Self::Rotation => "rotation",
         }
     }
 
@@ -109,7 +114,8 @@ impl WaitReason {
             | Self::Funds
             | Self::Foreign
             | Self::Backoff
-            | Self::Rejected => true,
+            | Self::Rejected
+            | Self::Rotation => true,
         }
     }
 }
@@ -173,8 +179,10 @@ impl PostingRules {
         let backlog = &inputs.backlog;
         let age = inputs.now.max(inputs.l1_time).saturating_sub(backlog.oldest);
         let deposit_age = backlog.deposit_time.map(|time| inputs.l1_time.saturating_sub(time));
+        let others_max =
+            if inputs.is_behind_others { self.config.latency_in_flight_max } else { 0 };
         backlog.is_full
-            || age >= self.config.latency_max
+            || age >= self.config.latency_max.max(others_max)
             || inputs.l1_time.saturating_sub(backlog.origin_time) >= backlog.origin_age_max / 4
             || deposit_age.is_some_and(|age| age >= backlog.force_window / DEPOSIT_DUE_PART)
     }
@@ -206,6 +214,7 @@ mod tests {
             now: NOW,
             prices: GasPrices::default(),
             is_journal_in_sync: true,
+            is_behind_others: false,
             backlog: BacklogView {
                 blocks: 1,
                 oldest: NOW - 60,
@@ -234,6 +243,23 @@ mod tests {
         assert_eq!(rules().check(&stale), Ok(()));
         young.backlog.blocks = 0;
         assert_eq!(rules().check(&young), Err(WaitReason::Nothing));
+    }
+
+    #[test]
+    fn batch_behind_others_waits_to_fill() {
+        let config =
+            PostingConfig { latency_max: 0, latency_in_flight_max: 3, ..PostingConfig::default() };
+        let rules = PostingRules::new(config);
+        let mut young = inputs();
+        young.backlog.oldest = NOW - 2;
+        assert_eq!(rules.check(&young), Ok(()));
+        young.is_behind_others = true;
+        assert_eq!(rules.check(&young), Err(WaitReason::Filling));
+        young.now = NOW + 1;
+        assert_eq!(rules.check(&young), Ok(()));
+        young.now = NOW;
+        young.backlog.is_full = true;
+        assert_eq!(rules.check(&young), Ok(()));
     }
 
     #[test]

@@ -60,6 +60,11 @@ impl Follower {
         self.derivation.head()
     }
 
+    /// L2 hash of that block in the journal; `None` for the genesis block.
+    pub(crate) fn head_hash(&self) -> Option<B256> {
+        self.hashes.last().copied()
+    }
+
     /// Last block of each entry, entry 0 included.
     pub(crate) fn last_blocks(&self) -> Vec<u64> {
         std::iter::once(0).chain(self.derivation.entries().iter().map(|e| e.last.number)).collect()

@@ -3,7 +3,7 @@
 //! ```text
 //! L1 inbox ─► follow (derive, compare with the journal) ─► inclusion (included, dropped, confirmed)
 //!                                                             │
-//! journal ─► backlog ─► decide ─► pack ─► preview ─► outbox ─► L1 inbox
+//! journal ─► backlog ─► decide ─► pack ─► preview ─► commit ─► outbox ─► L1 inbox
 //! ```
 //!
 //! Decisions are pure code: `decide` (when a batch is due, and by when L1 has to hold it), `fees`
@@ -11,10 +11,10 @@
 //! inputs and hands each batch to [`turnpike_tx_manager`], which signs, bids, records, broadcasts
 //! and replaces.
 //!
-//! One batch is in flight at a time. It is recorded before a transaction for it is signed, every
-//! transaction before it is broadcast, and the inbox accepts the batch only on top of the entry
-//! that it was packed for: after a crash at any point, each block is posted exactly once. A batch
-//! that can no longer follow the newest entry gives its nonce to the next one.
+//! Many batches are in flight. Each is recorded before a transaction for it is signed, every
+//! transaction before it is broadcast, and the inbox accepts a batch only on top of the content
+//! before it: after a crash at any point, each block is posted exactly once. A batch that can no
+//! longer follow gives its nonce to the next one.
 //!
 //! Every entry is derived and compared with the journal, and so is a batch before it is posted. A
 //! batch that derivation would drop is never posted, and nothing is posted while the inbox holds
@@ -35,6 +35,7 @@ mod pack;
 mod plan;
 mod poster;
 mod recorded;
+mod rotation;
 mod send;
 mod service;
 

@@ -20,6 +20,8 @@ pub(crate) struct ChainEnd {
     pub(crate) entry: Entry,
     /// The newest block.
     pub(crate) parent: Parent,
+    /// Its L2 hash in the journal; `None` for the genesis block.
+    pub(crate) hash: Option<B256>,
 }
 
 /// The batches that L1 does not hold yet, in order.
@@ -29,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) batches: Vec<OutboxBatch>,
     /// What L1 and they end with.
     pub(crate) end: ChainEnd,
+    /// Whether the journal holds the blocks of the inbox and of the batches.
+    pub(crate) is_journal_in_sync: bool,
 }
 
 impl ChainEnd {
@@ -49,9 +53,9 @@ impl ChainEnd {
         }
     }
 
-    /// The end after a batch whose last block is `parent`.
-    pub(crate) fn after(&self, content: B256, entry: Entry, parent: Parent) -> Self {
-        Self { number: self.number + 1, content, entry, parent }
+    /// The end after a batch whose last block is `parent`, with this hash in the journal.
+    pub(crate) fn after(&self, content: B256, entry: Entry, parent: Parent, hash: B256) -> Self {
+        Self { number: self.number + 1, content, entry, parent, hash: Some(hash) }
     }
 }
 

@@ -37,6 +37,7 @@ use crate::{
     metrics::{BatcherMetrics, gwei},
     outbox::{BatchPurpose, BatchStore, BatcherTxManager},
     plan::{BATCHES_OF_CALL_MAX, ChainEnd, Draft, Plan},
+    rotation::{KeyStatus, KeyTerm},
 };
 
 /// Wei in an ether.
@@ -65,8 +66,13 @@ pub struct BatchPoster {
     pub(crate) drafts: VecDeque<Draft>,
     /// Compressed bytes per thousand bytes of blocks, of the newest batch.
     pub(crate) packed_permille: u64,
+    /// Until when the inbox takes the account's batches, as of the L1 block with this hash.
+    term: KeyTerm,
+    term_read_at: B256,
     /// The oldest queued deposit and its L1 time.
     deposit_time: Option<(u64, u64)>,
+    /// Whether the journal did not hold a recorded batch, and L1 may say why when it is read again.
+    pub(crate) reads_l1_again: bool,
     /// Conditions under which sending failed, and why. It is tried again once they change.
     stalled: Option<(StallConditions, WaitReason)>,
     said: Option<WaitReason>,
@@ -136,7 +142,10 @@ impl BatchPoster {
             items,
             drafts: VecDeque::new(),
             packed_permille: 1_000,
+            term: KeyTerm::UNLIMITED,
+            term_read_at: B256::ZERO,
             deposit_time: None,
+            reads_l1_again: false,
             stalled: None,
             said: None,
             posting,
@@ -181,11 +190,18 @@ impl BatchPoster {
     /// flight.
     async fn act(&mut self, mut inputs: BatcherView, plan: Plan) -> anyhow::Result<StepOutcome> {
         let wanted = self.wanted(&plan);
+        let key = self.term.status(inputs.l1_time);
         if self.tx_manager.is_maintenance_due() {
+            let deadline = inputs.backlog.deadline().min(self.term.deadline());
             for purpose in &wanted {
-                self.tx_manager.hasten(purpose, inputs.backlog.deadline());
+                self.tx_manager.hasten(purpose, deadline);
             }
-            self.tx_manager.maintain(&wanted).await.map_err(of_tx_manager)?;
+            let none = BTreeSet::new();
+            let kept = if key == KeyStatus::Stops { &none } else { &wanted };
+            self.tx_manager.maintain(kept).await.map_err(of_tx_manager)?;
+        }
+        if key != KeyStatus::Sends {
+            return Ok(StepOutcome::Waits(WaitReason::Rotation));
         }
         let conditions = (self.tx_manager.observation().hash, self.backlog.head());
         if let Some((before, wait)) = self.stalled
@@ -197,7 +213,7 @@ impl BatchPoster {
         let outcome = self.send_all(&mut inputs, plan, wanted).await?;
         if let StepOutcome::Waits(wait) = outcome {
             self.observe_kinds(&inputs);
-            if wait.is_trouble() {
+            if wait.is_trouble() && !self.reads_l1_again {
                 self.stalled = Some((conditions, wait));
             }
         }
@@ -224,8 +240,10 @@ impl BatchPoster {
     ) -> anyhow::Result<Option<(BatcherView, Plan)>> {
         let Some(head) = self.view.head() else { return Ok(None) };
         let Some(plan) = self.plan(is_journal_in_sync).await? else { return Ok(None) };
+        let is_journal_in_sync = plan.is_journal_in_sync;
         self.items.retain(&plan.batches.iter().map(|batch| batch.data_hash).collect());
         self.tx_manager.observe(&head, head.number).await?;
+        self.read_term(head.hash).await?;
         self.note_transactions();
         let l1 = *self.tx_manager.observation();
         self.metrics.balance.set(f64::from(l1.balance) / ETHER);
@@ -239,6 +257,7 @@ impl BatchPoster {
             now,
             prices: l1.prices,
             is_journal_in_sync,
+            is_behind_others: !self.drafts.is_empty() || !plan.batches.is_empty(),
             backlog: BacklogView::default(),
         };
         self.look_behind(&mut inputs, &end).await?;
@@ -249,6 +268,18 @@ impl BatchPoster {
         let sent = first_open.map_or(head.number, |(_, sent)| sent.l1_block);
         self.metrics.in_flight.set(head.number.saturating_sub(sent) as f64);
         Ok(Some((inputs, plan)))
+    }
+
+    /// Reads once a block until when the inbox takes the account's batches.
+    async fn read_term(&mut self, head: B256) -> Result<(), L1Error> {
+        // Without a key administrator the batcher never changes.
+        if self.term_read_at == head || self.config.key_admin.is_zero() {
+            return Ok(());
+        }
+        let keys = self.view.client().batcher_keys(head).await?;
+        self.term = KeyTerm::of(self.tx_manager.address(), &keys, self.config.key_delay);
+        self.term_read_at = head;
+        Ok(())
     }
 
     /// Reads the blocks behind `end`, which the next batch holds.

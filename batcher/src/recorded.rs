@@ -5,7 +5,8 @@
 //! A recorded batch keeps its place as long as the content before it, its origin and its deposits
 //! are those of L1, and the journal holds its blocks. Nothing that others do on L1 changes that,
 //! but for a reorg. If a forced entry came in between, the journal holds the same blocks at another
-//! place, and the batch moves with them.
+//! place, and the batch moves with them. The sequencer may have read that entry before the batcher:
+//! a batch that the journal does not hold is forgotten only if L1, read again, does not explain it.
 
 use alloy_primitives::B256;
 use tracing::{info, warn};
@@ -24,7 +25,11 @@ use crate::{
 impl BatchPoster {
     /// The recorded batches that can still follow the inbox. Forgets the others, but keeps all that
     /// may be right while the journal and the inbox differ. `None` if L1 shows no entry yet.
-    pub(crate) async fn plan(&mut self, is_journal_in_sync: bool) -> anyhow::Result<Option<Plan>> {
+    pub(crate) async fn plan(
+        &mut self,
+        mut is_journal_in_sync: bool,
+    ) -> anyhow::Result<Option<Plan>> {
+        let reads_again = std::mem::take(&mut self.reads_l1_again);
         let Some(tip) = self.view.entries().last().copied() else { return Ok(None) };
         let l1_time = self.view.head().map_or(0, |head| head.time);
         let mut end = ChainEnd {
@@ -32,6 +37,7 @@ impl BatchPoster {
             content: tip.content,
             entry: tip.entry,
             parent: self.follower.head(),
+            hash: self.follower.head_hash(),
         };
         let mut batches = Vec::new();
         for mut batch in self.outbox.unconfirmed_batches().await? {
@@ -42,9 +48,13 @@ impl BatchPoster {
                 && batch.content_before == end.content
                 && self.view.acc(batch.origin) == Some(batch.origin_acc)
                 && self.view.deposit_acc(batch.deposit_count) == Some(batch.deposit_acc);
-            let is_valid =
-                follows && (!is_journal_in_sync || self.find_blocks(&mut batch, &end).await?);
-            if !is_valid {
+            let is_held =
+                !follows || !is_journal_in_sync || self.find_blocks(&mut batch, &end).await?;
+            if !is_held && !reads_again {
+                info!(batch = batch.number, "the journal was rewound: reading L1 again");
+                self.reads_l1_again = true;
+                is_journal_in_sync = false;
+            } else if !(follows && is_held) {
                 warn!(
                     batch = batch.number,
                     "batch cannot follow L1 and the journal: packing again"
@@ -58,10 +68,10 @@ impl BatchPoster {
                 time_ms: batch.last_time_ms,
                 origin: Some(entry.origin),
             };
-            end = end.after(batch.content, entry, parent);
+            end = end.after(batch.content, entry, parent, batch.last_hash);
             batches.push(batch);
         }
-        Ok(Some(Plan { batches, end }))
+        Ok(Some(Plan { batches, end, is_journal_in_sync }))
     }
 
     /// Whether the journal holds the blocks of a batch on top of `end`. Moves the batch if they are

@@ -56,7 +56,7 @@ impl BatchPoster {
         plan: Plan,
         mut wanted: BTreeSet<BatchPurpose>,
     ) -> anyhow::Result<StepOutcome> {
-        let Plan { batches, mut end } = plan;
+        let Plan { batches, mut end, .. } = plan;
         let is_unsent =
             |batch: &OutboxBatch| !wanted.iter().any(|purpose| purpose.holds(batch.number));
         let mut unsent = batches.into_iter().filter(is_unsent).collect::<VecDeque<_>>();
@@ -70,7 +70,7 @@ impl BatchPoster {
             }
             let mut group = self.load_group(&mut unsent).await?;
             if group.is_empty() {
-                let wait = self.draft_due(inputs, &end).await?;
+                let wait = self.draft_due(inputs, &end, &wanted).await?;
                 group = self.finish_drafts(&mut end).await?;
                 if group.is_empty() {
                     break wait;
@@ -182,6 +182,7 @@ impl BatchPoster {
         &mut self,
         inputs: &mut BatcherView,
         planned: &ChainEnd,
+        wanted: &BTreeSet<BatchPurpose>,
     ) -> anyhow::Result<WaitReason> {
         while self.drafts.len() < DRAFTS_MAX {
             let is_behind_another = inputs.backlog.is_closed && !self.drafts.is_empty();
@@ -191,8 +192,11 @@ impl BatchPoster {
                 return Ok(wait);
             }
             let end = self.end(planned);
-            match self.draft(inputs, &end).await? {
-                Ok(draft) => self.drafts.push_back(draft),
+            match self.draft(inputs, &end, wanted).await? {
+                Ok(draft) => {
+                    self.drafts.push_back(draft);
+                    inputs.is_behind_others = true;
+                }
                 Err(wait) => return Ok(wait),
             }
             let end = self.end(planned);
@@ -211,6 +215,7 @@ impl BatchPoster {
         &mut self,
         inputs: &BatcherView,
         end: &ChainEnd,
+        wanted: &BTreeSet<BatchPurpose>,
     ) -> anyhow::Result<Result<Draft, WaitReason>> {
         let latest = inputs.l1_time.saturating_add(self.config.time_drift_max);
         let is_early = |time_ms: u64| time_ms / 1_000 <= latest;
@@ -220,11 +225,25 @@ impl BatchPoster {
             return Ok(Err(WaitReason::Clock));
         }
         let first_open = self.tx_manager.nonces().first_open();
-        // All in flight are of one type.
-        let kind = first_open.map(|(_, sent)| kind_of(&sent.tx));
-        let kind = kind.or_else(|| self.drafts.back().map(|draft| draft.batch.kind));
-        let (packed, kind) = match self.pack(inputs, end, count, kind) {
+        // All in flight are of one type. Another one waits for those that are about to land.
+        let in_flight = first_open.map(|(_, sent)| kind_of(&sent.tx));
+        let pending = in_flight.filter(|_| !wanted.is_empty());
+        if pending.zip(self.preferred_kind()).is_some_and(|(pending, next)| pending != next) {
+            return Ok(Err(WaitReason::InFlight));
+        }
+        let kind = in_flight.or_else(|| self.drafts.back().map(|draft| draft.batch.kind));
+        let mut packed = self.pack(inputs, end, count, kind);
+        if pending.is_none() && in_flight == Some(DataKind::Calldata) && matches!(packed, Ok(None))
+        {
+            // A block too large for calldata waits in blobs until what nobody wants is used up.
+            packed = self.pack(inputs, end, count, Some(DataKind::Blobs));
+        }
+        let (packed, kind) = match packed {
             Ok(Some(packed)) => packed,
+            // A block that is too large for calldata goes into blobs.
+            Ok(None) if pending == Some(DataKind::Calldata) => {
+                return Ok(Err(WaitReason::InFlight));
+            }
             Ok(None) => return Ok(Err(WaitReason::Rejected)),
             // A reorg dropped a forced entry, and the sequencer has not noticed yet.
             Err(error) if matches!(error.downcast_ref(), Some(PackError::Forced(_))) => {
@@ -283,7 +302,7 @@ impl BatchPoster {
             time_ms: batch.last_time_ms,
             origin: Some(entry.origin),
         };
-        let end = end.after(B256::ZERO, entry, parent);
+        let end = end.after(B256::ZERO, entry, parent, last_hash);
         let item = tokio::spawn(make_item(append));
         Ok(Ok(Draft { batch, end, item }))
     }
@@ -302,10 +321,15 @@ impl BatchPoster {
             return Ok(None);
         }
         let hash = matching(&self.journal, &derived.blocks).await?;
-        if hash.is_none() {
+        // The blocks may be in place and those before them not, where the journal has others.
+        let is_behind = match end.hash {
+            Some(_) => self.journal.block_hash(end.parent.number).await? == end.hash,
+            None => true,
+        };
+        if hash.is_none() || !is_behind {
             warn!(first_block, "the journal was rewound while a batch was packed");
         }
-        Ok(hash)
+        Ok(hash.filter(|_| is_behind))
     }
 
     /// Takes the first drafts that fit one transaction, once their commitments are computed, and
@@ -346,6 +370,15 @@ impl BatchPoster {
             self.drafts.clear();
         }
         Ok(())
+    }
+
+    /// The data kind that new batches are meant to have; `None` if no price was observed yet.
+    const fn preferred_kind(&self) -> Option<DataKind> {
+        match self.posting.data {
+            DataMode::Auto => self.kind.current(),
+            DataMode::Calldata => Some(DataKind::Calldata),
+            DataMode::Blobs => Some(DataKind::Blobs),
+        }
     }
 
     /// Packs as many of the first `count` blocks as fit, for the given data kind or else the

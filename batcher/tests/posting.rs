@@ -3,6 +3,10 @@
 #![allow(unused_crate_dependencies)]
 
 mod fixture;
+mod in_flight;
+mod origins;
+mod rotation;
+mod types;
 
 use alloy::consensus::Transaction;
 use alloy_primitives::U256;
@@ -185,6 +189,28 @@ async fn batch_that_lost_its_place_gives_its_nonce_to_the_next_one() {
         let nonce = world.anvil.nonce(batcher().address()).await;
         assert_eq!(nonce, 2, "each nonce holds an entry");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batch_in_flight_survives_a_sequencer_that_reads_a_forced_entry_first() {
+    let mut world = PostingWorld::new(DataMode::Calldata).await;
+    world.deposit().await;
+    world.seal(2).await;
+    let mut poster = world.poster(CrashPlan::default()).await;
+    world.step_once(&mut poster).await.expect("posts");
+    let signed = world.signed(&poster).await;
+    let (_, l1_time) = world.anvil.head().await;
+    let l1_time = l1_time + world.genesis.config.force_window;
+    world.rerun_behind_forced(l1_time).await;
+    // The poster's L1 has no such entry yet.
+    let outcome = world.step_once(&mut poster).await.expect("looks");
+    assert_eq!(outcome, StepOutcome::Waits(WaitReason::Journal));
+    let recorded = poster.outbox().unconfirmed_batches().await.expect("reads");
+    assert_eq!(recorded.len(), 1, "the batch is still recorded");
+    world.force_at(l1_time).await;
+    world.run(&mut poster).await.expect("goes on");
+    assert_eq!(world.check().await, 2, "the forced entry and the batch");
+    assert_eq!(world.signed(&poster).await, signed, "the batch is in flight as it was");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,27 @@ use crate::{PoolLimits, SubmissionRoute};
 /// Default number of blocks between checkpoints.
 pub const CHECKPOINT_BLOCKS: u64 = 1_000;
 
+/// Limits of the blocks that L1 does not hold yet. Beyond either no block is opened, and the pool
+/// fills up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BacklogLimits {
+    /// Bytes that they take on L1, as far as the compression of posted batches tells.
+    pub bytes_max: u64,
+    /// Age of the oldest one, in seconds of L1.
+    pub seconds_max: u64,
+}
+
+impl BacklogLimits {
+    /// The limits of a node that opens no blocks: all come from L1.
+    pub const NO_BLOCKS: Self = Self { bytes_max: 0, seconds_max: 0 };
+}
+
+impl Default for BacklogLimits {
+    fn default() -> Self {
+        Self { bytes_max: 64 * 1024 * 1024, seconds_max: 900 }
+    }
+}
+
 /// Configuration of a sequencer.
 #[derive(Clone, Debug)]
 pub struct SequencerConfig {
@@ -31,9 +52,8 @@ pub struct SequencerConfig {
     pub block_interval: Duration,
     /// Interval after which an empty block is sealed, so that an idle chain follows L1.
     pub heartbeat: Duration,
-    /// Inbox entries that unposted blocks may need. Beyond it no block is sealed, and the pool
-    /// fills up.
-    pub backlog_entries_max: u64,
+    /// Limits of the blocks that L1 does not hold yet.
+    pub backlog: BacklogLimits,
     /// The engine that executes blocks, also those of the journal at the start.
     pub execution: EngineConfig,
     /// Limits of the pool.

@@ -65,8 +65,7 @@ impl ExecutedDerivedBlock {
     /// Adds the block to the backlog.
     pub(crate) fn push_to(&self, backlog: &mut Backlog) {
         let bytes = self.transactions.iter().map(|tx| bytes_in_block(&tx.raw)).sum();
-        let BlockOpening { origin, deposits, .. } = &self.opening;
-        backlog.push(self.outcome.header.number, origin.entry, bytes, deposits.len());
+        backlog.push(self.outcome.header.number, self.opening.time_ms, bytes);
     }
 
     fn part(&self) -> BlockPart {

@@ -215,14 +215,17 @@ impl Node {
         let production = Arc::new(SyncMutex::new(production));
         let checkpoints = Arc::new(Mutex::new(checkpoints));
         let now = Instant::now();
+        // On a quiet chain every entry stays young enough to be an origin.
+        let quiet_max = Duration::from_secs(handles.chain.config.origin_age_max / 4);
+        let heartbeat = config.heartbeat.min(quiet_max);
         let producer = Producer {
             handles: Arc::clone(&handles),
             production: Arc::clone(&production),
             config: ProducerConfig {
                 block_interval: config.block_interval,
                 slice_interval: SLICE_INTERVAL,
-                heartbeat: config.heartbeat,
-                backlog_entries_max: config.backlog_entries_max,
+                heartbeat,
+                backlog: config.backlog,
             },
             runtime: Handle::current(),
             events,

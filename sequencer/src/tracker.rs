@@ -32,7 +32,8 @@ use turnpike_l1::{
     Disputes, EntrySource, L1Error, L1Head, L1View, PostedEntry, ProposedOutput, Reorg,
 };
 use turnpike_protocol::{
-    BatchFault, BlockInput, DEPOSITOR_ACCOUNT, Derived, Entry, QueuedDeposit, SignedTx, TxEnvelope,
+    BatchFault, BlockInput, DEPOSITOR_ACCOUNT, DataKind, Derived, Entry, EntryData, QueuedDeposit,
+    SignedTx, TxEnvelope, unpack_blobs,
 };
 use turnpike_signers::recover_blocks;
 use turnpike_storage::Database;
@@ -59,6 +60,8 @@ pub struct DerivedEntry {
     pub fault: Option<BatchFault>,
     /// Bytes of its data on L1: calldata, or whole blobs.
     pub bytes: u64,
+    /// Bytes of its batch: its data without the padding of blobs.
+    pub batch_bytes: u64,
     /// Transactions in its blocks, without deposits.
     pub transactions: u64,
     /// First block that the entry holds.
@@ -219,6 +222,7 @@ impl Tracker {
             posted,
             fault,
             bytes: data.data.len() as u64,
+            batch_bytes: batch_bytes(&data),
             transactions,
             first_block: derived_entry.first_block,
             last_block: derived_entry.last.number,
@@ -226,6 +230,13 @@ impl Tracker {
         };
         self.derivation.resume(derived_entry)?;
         Ok(entry)
+    }
+}
+
+fn batch_bytes(source: &EntryData<'_>) -> u64 {
+    match source.entry.data_kind {
+        DataKind::Blobs => unpack_blobs(source.data).map_or(0, |batch| batch.len() as u64),
+        DataKind::None | DataKind::Calldata => source.data.len() as u64,
     }
 }
 

@@ -12,7 +12,7 @@ import { Store } from "./store.mjs";
 const LOG = "off,turnpike=info,turnpike_sequencer=debug,turnpike_api=debug,turnpike_replica=debug,turnpike_storage=info";
 
 /** No batcher runs, so every block waits for L1. */
-const BACKLOG_ENTRIES_MAX = 1_000_000;
+const BACKLOG = ["--backlog-bytes-max", `${2 ** 40}`, "--backlog-seconds-max", "1000000"];
 
 /** Starts an L1, deploys a chain and returns its sequencer, not started yet. */
 export async function deploySequencer(t, args = []) {
@@ -34,7 +34,7 @@ export class Sequencer {
     this.#t = t;
     const chain = ["--genesis", this.genesis, "--l1-url", l1Url, "--l1-confirmations", "0"];
     const own = ["--database", this.database, "--listen", "127.0.0.1:0"];
-    this.#args = [...chain, ...own, "--backlog-entries-max", `${BACKLOG_ENTRIES_MAX}`, ...args];
+    this.#args = [...chain, ...own, ...BACKLOG, ...args];
   }
 
   get database() {

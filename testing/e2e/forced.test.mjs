@@ -67,6 +67,7 @@ test("a forced inclusion replaces blocks that were not posted", async (t) => {
     for (const { block, status, revertedFrom } of transactions) {
       assert.ok(block.number > 1);
       assert.equal(status, "success");
+      assert.equal(revertedFrom.code, "forced");
       assert.match(revertedFrom.reason, /inbox entry 1 was forced/);
     }
     const [a, b] = transactions.map(({ block, position }) => block.number * 1_000 + position);

@@ -40,6 +40,7 @@ test("the chain follows L1 reorgs of several depths", async (t) => {
       await until(async () => (await balance()) === before, "the deposit to be reverted");
       const transaction = await solo.transactionStatus(name);
       assert.deepEqual([transaction.state, transaction.block], ["reverted", undefined]);
+      assert.equal(transaction.revertedFrom.code, "l1-reorg");
       assert.match(transaction.revertedFrom.reason, /L1 has dropped deposit/);
       for (const hash of sent) assert.equal((await solo.sealed(hash)).status, "success");
     });

@@ -20,43 +20,79 @@ use std::{
 };
 
 use alloy_primitives::{B256, Bytes, hex, keccak256};
+use tokio::sync::Mutex;
+use tracing::warn;
 use turnpike_protocol::{BLOB_BYTES, DataKind, Entry};
 
-use crate::EntryPayload;
+use crate::{EntryPayload, L1Error};
 
 /// Bytes of a hash.
 const HASH_BYTES: usize = 32;
 
-/// A folder of batch data. Several roles may share it.
+/// A folder of batch data. Several processes may share it. Clones in one process share what they
+/// fetch, too: the data of each entry is read from L1 and checked once.
 #[derive(Clone, Debug)]
-pub(crate) struct Archive(Arc<PathBuf>);
+pub struct Archive {
+    folder: Arc<PathBuf>,
+    /// Held while data is fetched.
+    fetching: Arc<Mutex<()>>,
+}
+
+impl PartialEq for Archive {
+    fn eq(&self, other: &Self) -> bool {
+        self.folder == other.folder
+    }
+}
+
+impl Eq for Archive {}
 
 impl Archive {
-    pub(crate) fn new(folder: PathBuf) -> Self {
-        Self(Arc::new(folder))
+    /// The archive in a folder, which need not exist.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: Arc::new(folder.into()), fetching: Arc::default() }
+    }
+
+    /// The data of an entry, fetched and stored if it is missing.
+    pub(crate) async fn get_or_fetch(
+        &self,
+        entry: &Entry,
+        fetch: impl Future<Output = Result<EntryPayload, L1Error>>,
+    ) -> Result<EntryPayload, L1Error> {
+        if let Some(payload) = self.get(entry) {
+            return Ok(payload);
+        }
+        let _fetching = self.fetching.lock().await;
+        if let Some(payload) = self.get(entry) {
+            return Ok(payload);
+        }
+        let payload = fetch.await?;
+        if let Err(error) = self.put(entry, &payload) {
+            warn!(entry = entry.index, %error, "cannot archive batch data");
+        }
+        Ok(payload)
     }
 
     /// Reads the data of an entry; `None` if it is missing or damaged.
-    pub(crate) fn get(&self, entry: &Entry) -> Option<EntryPayload> {
+    fn get(&self, entry: &Entry) -> Option<EntryPayload> {
         let file = fs::read(self.path(entry)).ok()?;
         let payload = decode(&file, entry.data_kind)?;
         payload.check(entry).is_ok().then_some(payload)
     }
 
     /// Stores the checked data of an entry.
-    pub(crate) fn put(&self, entry: &Entry, payload: &EntryPayload) -> io::Result<()> {
+    fn put(&self, entry: &Entry, payload: &EntryPayload) -> io::Result<()> {
         let path = self.path(entry);
         if path.exists() {
             return Ok(());
         }
-        fs::create_dir_all(self.0.as_path())?;
+        fs::create_dir_all(self.folder.as_path())?;
         // The process id separates two roles that write the same entry.
         let draft = path.with_extension(std::process::id().to_string());
         fs::write(&draft, encode(payload)).and_then(|()| fs::rename(&draft, &path))
     }
 
     fn path(&self, entry: &Entry) -> PathBuf {
-        Path::join(&self.0, hex::encode(entry.data_hash))
+        Path::join(&self.folder, hex::encode(entry.data_hash))
     }
 }
 
@@ -146,5 +182,28 @@ mod tests {
             fs::write(&path, &file[..file.len() / 2]).expect("writes");
             assert_eq!(archive.get(&entry), None);
         }
+    }
+
+    #[tokio::test]
+    async fn clones_fetch_an_entry_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let archive = Archive::new(folder.path().join("entries"));
+        let data = Bytes::from_static(b"batch");
+        let entry = entry(DataKind::Calldata, calldata_hash(&data));
+        let payload = EntryPayload { data, blob_hashes: Vec::new() };
+        let fetched = std::sync::atomic::AtomicU32::new(0);
+        let fetch = || async {
+            fetched.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Ok(payload.clone())
+        };
+        let clone = archive.clone();
+        let both = tokio::join!(
+            archive.get_or_fetch(&entry, fetch()),
+            clone.get_or_fetch(&entry, fetch()),
+        );
+        assert_eq!(both.0.expect("fetched"), payload);
+        assert_eq!(both.1.expect("archived"), payload);
+        assert_eq!(fetched.into_inner(), 1);
     }
 }

@@ -1,7 +1,5 @@
 //! A connection to L1: JSON-RPC endpoint, beacon API and archive of batch data.
 
-use std::path::PathBuf;
-
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
     providers::{DynProvider, Provider as _, ProviderBuilder},
@@ -13,8 +11,7 @@ use alloy::{
     transports::http::Http,
 };
 use alloy_consensus::Transaction as _;
-use alloy_primitives::{B256, Bytes, U256};
-use tracing::warn;
+use alloy_primitives::{Address, B256, Bytes, U256};
 use turnpike_protocol::{
     ChainConfig, DataKind, Entry, Genesis, L1Deployment, OutputRoot, output_claim,
 };
@@ -35,8 +32,8 @@ pub struct L1Endpoints {
     pub rpc: String,
     /// URL of the beacon API, which serves blobs. If `None`, the RPC endpoint serves it too.
     pub beacon: Option<String>,
-    /// Folder that archives batch data, because L1 serves blobs only for some weeks.
-    pub archive: Option<PathBuf>,
+    /// Archive of batch data, because L1 serves blobs only for some weeks.
+    pub archive: Option<Archive>,
 }
 
 impl<T: Into<String>> From<T> for L1Endpoints {
@@ -44,6 +41,15 @@ impl<T: Into<String>> From<T> for L1Endpoints {
     fn from(rpc: T) -> Self {
         Self { rpc: rpc.into(), beacon: None, archive: None }
     }
+}
+
+/// Who may append batches to the inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatcherKeys {
+    /// The batcher.
+    pub batcher: Address,
+    /// The named next batcher, and the L1 time in seconds from which it may take over.
+    pub pending: Option<(Address, u64)>,
 }
 
 /// A connection to the chain's contracts on L1.
@@ -70,7 +76,7 @@ impl L1Client {
         if found != deployment.chain_id {
             return Err(L1Error::WrongChain { expected: deployment.chain_id, found });
         }
-        let archive = endpoints.archive.map(Archive::new);
+        let L1Endpoints { archive, .. } = endpoints;
         Ok(Self { provider, beacon, archive, deployment, config: genesis.config.clone() })
     }
 
@@ -120,6 +126,16 @@ impl L1Client {
         })
     }
 
+    /// Who may append batches, as of the block with this hash.
+    pub async fn batcher_keys(&self, block: B256) -> Result<BatcherKeys, L1Error> {
+        let at = BlockId::hash(block);
+        let inbox = Inbox::new(self.deployment.inbox, &self.provider);
+        let pending = inbox.pendingBatcher().block(at).call().await?;
+        let from = inbox.pendingBatcherFrom().block(at).call().await?;
+        let pending = (!pending.is_zero()).then_some((pending, from));
+        Ok(BatcherKeys { batcher: inbox.batcher().block(at).call().await?, pending })
+    }
+
     /// Reads the batch data of an entry from the archive or from L1, and checks it against the
     /// entry's commitment. A forced entry has no data.
     pub async fn payload(&self, posted: &PostedEntry) -> Result<EntryPayload, L1Error> {
@@ -127,15 +143,10 @@ impl L1Client {
         if entry.data_kind == DataKind::None {
             return Ok(EntryPayload::default());
         }
-        let Some(archive) = &self.archive else { return self.fetch(posted).await };
-        if let Some(payload) = archive.get(entry) {
-            return Ok(payload);
+        match &self.archive {
+            Some(archive) => archive.get_or_fetch(entry, self.fetch(posted)).await,
+            None => self.fetch(posted).await,
         }
-        let payload = self.fetch(posted).await?;
-        if let Err(error) = archive.put(entry, &payload) {
-            warn!(entry = entry.index, %error, "cannot archive batch data");
-        }
-        Ok(payload)
     }
 
     /// Reads the batch data of an entry from L1.

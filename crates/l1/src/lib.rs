@@ -39,12 +39,13 @@ mod view;
 
 pub use amount::ether;
 pub use append::{Append, AppendCall, AppendItem, BlobSidecar};
+pub use archive::Archive;
 pub use bindings::{
     Dispute, Inbox, L1StandardBridge, L2StandardBridge, L2ToL1MessagePasser, Portal,
     PreimageOracle, RiscvStep, Rollup,
 };
 pub use call::Call;
-pub use client::{L1Client, L1Endpoints};
+pub use client::{BatcherKeys, L1Client, L1Endpoints};
 pub use deploy::deploy;
 pub use dispute::{
     Bisection, BisectionAnswer, Challenge, ChallengeStatus, DisputedOutput, Disputes, EndedAt,

@@ -26,7 +26,8 @@
 //! - A candidate takes the next nonce, or that of a transaction which is no longer wanted
 //!   ([`TxManager::replace`]): then at most one of both takes effect.
 //! - Pools refuse blob and ordinary transactions of one account side by side: the tx manager sends
-//!   one kind at a time.
+//!   one kind at a time, and a candidate of the other kind waits until nothing is in flight. It then
+//!   cancels nonces in flight that nobody wants.
 
 mod candidate;
 mod client;

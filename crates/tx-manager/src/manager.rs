@@ -479,7 +479,8 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
     ) -> Result<SendOutcome, TxManagerError> {
         let TxCandidate { purpose, call, sidecar, deadline, gas } = candidate;
         let tx_type = if sidecar.is_some() { TxType::Blobs } else { TxType::Call };
-        if self.nonces.has_other_type(tx_type) {
+        self.nonces.is_other_type_waiting = self.nonces.has_other_type(tx_type);
+        if self.nonces.is_other_type_waiting {
             return Ok(SendOutcome::Deferred(Deferral::Queue));
         }
         if self.available(Some(nonce)) < call.value {
@@ -579,7 +580,8 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
             self.unpaid.remove(purpose);
         }
         let tx = self.client.sign(call, sidecar.as_deref(), nonce, gas_limit, fees)?;
-        let l1_block = self.l1.head;
+        // Blobs may have taken longer than a block since the chain was observed.
+        let l1_block = self.client.head().await?.number.max(self.l1.head);
         let sent = SentTx { purpose, deadline, l1_block, tx: tx.clone(), sidecar: sidecar.clone() };
         self.store.record(&sent).await.map_err(of_store)?;
         let purpose = sent.purpose.clone();

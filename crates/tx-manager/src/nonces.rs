@@ -87,6 +87,9 @@ pub enum Upkeep {
 #[derive(Clone, Debug)]
 pub struct NonceTable<P> {
     pub(crate) nonces: BTreeMap<u64, NonceState<P>>,
+    /// Whether a transaction of the other type waits until nothing is in flight: then also nonces
+    /// that nobody wants have to be used up.
+    pub(crate) is_other_type_waiting: bool,
 }
 
 impl<P> SentTx<P> {
@@ -98,7 +101,7 @@ impl<P> SentTx<P> {
 
 impl<P> Default for NonceTable<P> {
     fn default() -> Self {
-        Self { nonces: BTreeMap::new() }
+        Self { nonces: BTreeMap::new(), is_other_type_waiting: false }
     }
 }
 
@@ -271,7 +274,7 @@ impl<P: TxPurpose> NonceTable<P> {
         let nonces = self.nonces.keys().copied().chain(gaps).collect::<BTreeSet<_>>();
         let mut due = Vec::new();
         // Earliest deadline from here on. No transaction gets past those before it.
-        let mut deadline: Option<u64> = None;
+        let mut deadline = self.is_other_type_waiting.then_some(u64::MAX);
         for nonce in nonces.into_iter().rev() {
             let Some(state) = self.nonces.get(&nonce) else {
                 let upkeep = deadline.and_then(|by| Self::gap(nonce, by, l1, policy));
@@ -300,6 +303,13 @@ impl<P: TxPurpose> NonceTable<P> {
             due.extend(upkeep.map(|upkeep| (nonce, upkeep)));
         }
         due.reverse();
+        // A reorg may return both types to pending. Pools refuse them side by side: those of the
+        // other type wait for the first.
+        let first = self.first_open().map(|(_, sent)| sent.tx.tx_type());
+        due.retain(|(nonce, upkeep)| {
+            let newest = self.nonces.get(nonce).map(|state| state.newest().tx.tx_type());
+            *upkeep == Upkeep::Forget || newest.is_none() || newest == first
+        });
         due
     }
 
@@ -488,6 +498,15 @@ mod tests {
     }
 
     #[test]
+    fn unwanted_transaction_is_cancelled_if_one_of_the_other_type_waits() {
+        let mut table = table(&[(5, 1, u64::MAX, 90, TxStatus::Unknown)]);
+        assert_eq!(table.upkeep(&l1(), &wanted(&[]), &POLICY), []);
+        table.is_other_type_waiting = true;
+        let upkeep = table.upkeep(&l1(), &wanted(&[]), &POLICY);
+        assert_eq!(upkeep, [(5, Upkeep::Cancel(Urgency::Normal))]);
+    }
+
+    #[test]
     fn nonce_before_an_urgent_one_is_as_urgent() {
         let table = table(&[
             (5, 1, u64::MAX, 99, TxStatus::Pending),
@@ -532,6 +551,26 @@ mod tests {
         assert!(!dropped.is_busy(&timed(1), 100), "block 60 is still there");
         dropped.rewind(59);
         assert!(dropped.is_busy(&timed(1), 100), "the very same is waited for again");
+    }
+
+    #[test]
+    fn transactions_of_the_other_type_wait_for_the_first() {
+        let mut table = table(&[
+            (5, 1, u64::MAX, 90, TxStatus::Unknown),
+            (6, 2, u64::MAX, 100, TxStatus::Unknown),
+            (7, 3, u64::MAX, 100, TxStatus::Unknown),
+        ]);
+        let blobs = |table: &mut NonceTable<TimeOut>, nonce| {
+            let state = table.nonces.get_mut(&nonce).expect("it is there");
+            state.newest_mut().tx.blobs = 1;
+        };
+        blobs(&mut table, 6);
+        let upkeep =
+            |table: &NonceTable<TimeOut>| table.upkeep(&l1(), &wanted(&[1, 2, 3]), &POLICY);
+        let (first, third) = ((5, Upkeep::Bump(Urgency::Normal)), (7, Upkeep::Rebroadcast));
+        assert_eq!(upkeep(&table), [first, third]);
+        blobs(&mut table, 5);
+        assert_eq!(upkeep(&table), [first, (6, Upkeep::Rebroadcast)]);
     }
 
     #[test]

@@ -29,8 +29,8 @@ use super::{
     writer::{ReplicaError, ReplicaWriter},
 };
 use turnpike_sequencer::{
-    CHECKPOINT_BLOCKS, HeadSenders, NodeHandles, PoolLimits, RunningServers, SequencerConfig,
-    SubmissionRoute, ended_early,
+    BacklogLimits, CHECKPOINT_BLOCKS, HeadSenders, NodeHandles, PoolLimits, RunningServers,
+    SequencerConfig, SubmissionRoute, ended_early,
     restore::{Restored, TailPolicy, restore_with},
     sealed::genesis_record,
     tracker::Tracker,
@@ -142,7 +142,7 @@ impl ReplicaConfig {
             block_interval: CHECK_INTERVAL,
             heartbeat: NEVER,
             // With this backlog no block is opened.
-            backlog_entries_max: 0,
+            backlog: BacklogLimits::NO_BLOCKS,
             checkpoint_blocks: CHECKPOINT_BLOCKS,
             execution: self.execution,
             pool: PoolLimits::default(),

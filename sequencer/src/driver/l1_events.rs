@@ -8,11 +8,11 @@ use turnpike_storage::SealedInput;
 
 use super::{
     Driver,
-    reorg::{ReorgPlan, RewoundBlocks},
+    reorg::{ReorgPlan, ReorgReason, RewoundBlocks},
     rerun::UnexpectedEntry,
 };
 use crate::{
-    Settlement,
+    BacklogLimits, Settlement,
     backlog::Backlog,
     builder::bytes_in_block,
     safe_head::advance_safe_head,
@@ -55,15 +55,13 @@ impl Driver {
 
     /// Makes the blocks of an entry safe. If the chain's blocks differ, a reorg replaces them.
     async fn apply_entry(&mut self, entry: DerivedEntry) -> anyhow::Result<()> {
-        let DerivedEntry { posted, fault, last_block, .. } = &entry;
-        let (index, last_block) = (posted.entry.index, *last_block);
+        let DerivedEntry { posted, fault, last_block, batch_bytes, .. } = &entry;
+        let (index, last_block, batch_bytes) = (posted.entry.index, *last_block, *batch_bytes);
         if let Some(first) = entry.unknown.first() {
             let reason = match fault {
-                None if posted.entry.data_kind == DataKind::None => {
-                    format!("inbox entry {index} was forced")
-                }
-                None => format!("inbox entry {index} holds other blocks"),
-                Some(fault) => format!("inbox entry {index} holds an invalid batch: {fault}"),
+                None if posted.entry.data_kind == DataKind::None => ReorgReason::Forced { index },
+                None => ReorgReason::OtherBlocks { index },
+                Some(fault) => ReorgReason::InvalidBatch { index, fault: fault.clone() },
             };
             let plan = ReorgPlan {
                 first: first.input.number,
@@ -78,14 +76,14 @@ impl Driver {
             self.reorg(plan).await?;
         }
         advance_safe_head(&self.handles, entry).await?;
-        self.production().backlog.drop_to(last_block);
+        self.production().backlog.drop_to(last_block, batch_bytes);
         Ok(())
     }
 
     /// What becomes of the blocks that an entry replaces. They run again on top, unless this node
     /// makes no blocks: then they came from entries that L1 has dropped.
     async fn rewound_by(&self, entry: &DerivedEntry, origin: Origin) -> RewoundBlocks {
-        if self.config.backlog_entries_max == 0 {
+        if self.config.backlog == BacklogLimits::NO_BLOCKS {
             return RewoundBlocks::ToPool;
         }
         let Entry { l1_time, deposit_count: deposits, data_kind, .. } = entry.posted.entry;
@@ -101,7 +99,35 @@ impl Driver {
         if self.production().awaits_l1_recheck && self.recheck_unposted(last_read).await? {
             self.production().awaits_l1_recheck = false;
         }
-        Ok(())
+        self.replace_old_origin().await
+    }
+
+    /// Runs the unposted blocks again with the newest entry as their origin if theirs is older than
+    /// half of `origin_age_max`, so that no batch of theirs is too old when L1 includes it. The age
+    /// of the newest entry does not count.
+    async fn replace_old_origin(&mut self) -> anyhow::Result<()> {
+        if self.production().awaits_l1_recheck || self.production().backlog.is_empty() {
+            return Ok(());
+        }
+        let (first, newest, l1_time) = {
+            let settlement = self.handles.settlement.read().await;
+            let (Some(newest), Some(l1)) = (settlement.newest_entry(), settlement.l1) else {
+                return Ok(());
+            };
+            (settlement.safe() + 1, *newest, l1.time)
+        };
+        let oldest = self.handles.chain.database.sealed_blocks(first, 1).await?;
+        let Some(origin) = oldest.first().map(|block| block.origin) else { return Ok(()) };
+        let age = l1_time.saturating_sub(origin.l1_time);
+        if origin.entry >= newest.index || age <= self.handles.chain.config.origin_age_max / 2 {
+            return Ok(());
+        }
+        let deposits = newest.deposit_count;
+        let entry =
+            UnexpectedEntry { origin: Origin::from(&newest), l1_time, deposits, is_batch: false };
+        let rewound = RewoundBlocks::OnTop(entry);
+        let reason = ReorgReason::OldOrigin { index: origin.entry };
+        self.reorg(ReorgPlan { first, blocks: Vec::new(), reason, deposits, rewound }).await
     }
 
     /// Finds the first unposted block that depends on data that L1 dropped, and rewinds the chain
@@ -127,20 +153,21 @@ impl Driver {
                 next = block.number + 1;
                 deposits += block.deposits.len() as u64;
                 let bytes = block.transactions.iter().map(|raw| bytes_in_block(raw)).sum();
-                backlog.push(block.number, block.origin.entry, bytes, block.deposits.len());
+                backlog.push(block.number, block.time_ms, bytes);
             }
         }
         match missing {
             Some((_, MissingL1Data { l1_block, .. })) if l1_block > last_read => return Ok(false),
             Some((first, MissingL1Data { what, .. })) => {
-                let reason = format!("L1 has dropped {what}");
+                let reason = ReorgReason::L1Dropped { what };
                 let (blocks, rewound) = (Vec::new(), RewoundBlocks::ToPool);
                 self.reorg(ReorgPlan { first, blocks, reason, deposits, rewound }).await?;
             }
             None => {}
         }
         let mut production = self.production();
-        (production.backlog, production.deposits_consumed) = (backlog, deposits);
+        production.backlog.replace(backlog);
+        production.deposits_consumed = deposits;
         Ok(true)
     }
 }

@@ -28,7 +28,7 @@ use anyhow::{Context as _, ensure};
 use tokio::task::block_in_place;
 use tracing::{info, warn};
 use turnpike_executor::{BlockTx, Chain, SkipReason};
-use turnpike_protocol::{SignedTx, decode_transaction};
+use turnpike_protocol::{BatchFault, Parent, SignedTx, decode_transaction};
 use turnpike_storage::{
     AcceptedTx, BlockOpening, IndexBatch, IndexRewind, JournalBlock, JournalEntry, JournalTx,
     ReorgEntry, SliceEntry, unix_milliseconds,
@@ -94,6 +94,38 @@ pub(super) enum RewoundBlocks {
     OnTop(UnexpectedEntry),
 }
 
+/// Why blocks are rewound.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum ReorgReason {
+    /// An entry takes deposits that were overdue.
+    #[error("inbox entry {index} was forced")]
+    Forced { index: u64 },
+    #[error("inbox entry {index} holds other blocks")]
+    OtherBlocks { index: u64 },
+    #[error("inbox entry {index} holds an invalid batch: {fault}")]
+    InvalidBatch { index: u64, fault: BatchFault },
+    /// An L1 reorg has dropped what a block was made from.
+    #[error("L1 has dropped {what}")]
+    L1Dropped { what: String },
+    /// No batch could be posted for long.
+    #[error("the origin, inbox entry {index}, has become too old")]
+    OldOrigin { index: u64 },
+}
+
+impl ReorgReason {
+    /// The code, and what happened, as clients get them.
+    fn coded(&self) -> String {
+        let code = match self {
+            Self::Forced { .. } => "forced",
+            Self::OtherBlocks { .. } => "other-blocks",
+            Self::InvalidBatch { .. } => "invalid-batch",
+            Self::L1Dropped { .. } => "l1-reorg",
+            Self::OldOrigin { .. } => "old-origin",
+        };
+        format!("{code}: {self}")
+    }
+}
+
 /// A reorg to perform.
 #[derive(Debug)]
 pub(super) struct ReorgPlan {
@@ -102,7 +134,7 @@ pub(super) struct ReorgPlan {
     /// L1's blocks in its place.
     pub(super) blocks: Vec<DerivedBlock>,
     /// Why, for clients and logs.
-    pub(super) reason: String,
+    pub(super) reason: ReorgReason,
     /// Number of the queue's deposits that the blocks up to the last of `blocks` hold.
     pub(super) deposits: u64,
     /// What becomes of the rewound blocks.
@@ -114,6 +146,7 @@ impl Driver {
     /// transactions wait again, as far as a block can still include them.
     pub(super) async fn reorg(&mut self, plan: ReorgPlan) -> anyhow::Result<()> {
         let ReorgPlan { first, blocks, reason, mut deposits, rewound: rewound_blocks } = plan;
+        let (reason, coded) = (reason.to_string(), reason.coded());
         let HaltedProducer { open, mut unindexed, resume } = self.halt().await?;
         let before = self.head();
         let rewound = self.rewound_txs(first, open.as_ref()).await?;
@@ -157,7 +190,7 @@ impl Driver {
         if is_rewind {
             entries.push(JournalEntry::Reorg(ReorgEntry {
                 first_block: first,
-                reason: reason.clone(),
+                reason: coded.clone(),
                 waiting: accepted.clone(),
                 refused: refused.clone(),
             }));
@@ -175,7 +208,7 @@ impl Driver {
 
         let first_rows = (rows.start + before_blocks..).step_by(ExecutedDerivedBlock::ROWS);
         let sealed = ran.iter().zip(first_rows).map(|(ran, row)| ran.sealed(row, at_ms));
-        let rewind = IndexRewind { first_block: first, reason, reorged: rewound.all };
+        let rewind = IndexRewind { first_block: first, reason: coded, reorged: rewound.all };
         unindexed.accept(accepted);
         unindexed.refuse(refused);
         unindexed.include(included);
@@ -212,7 +245,7 @@ impl Driver {
     }
 
     /// The blocks from `first` on and the open one, as they run on top of `derived`, the blocks of
-    /// an unexpected entry.
+    /// an unexpected entry, if it has any.
     async fn blocks_on_top(
         &self,
         first: u64,
@@ -220,8 +253,11 @@ impl Driver {
         entry: &UnexpectedEntry,
         derived: &[DerivedBlock],
     ) -> anyhow::Result<Vec<DerivedBlock<SignedTx>>> {
-        let Some(last) = derived.last() else { return Ok(Vec::new()) };
         let mut taken = self.taken_blocks(first).await?;
+        let parent = match derived.last() {
+            Some(last) => last.input.as_parent(),
+            None => self.parent_of(first).await?,
+        };
         if let Some(VoidBlock { plan: BlockPlan { time_ms, origin, deposits }, users }) = open {
             let users = users.iter().filter_map(|executed| match &executed.tx {
                 BlockTx::User(tx) => Some(tx.clone()),
@@ -232,7 +268,18 @@ impl Driver {
         if entry.is_batch {
             taken.remove_posted(derived);
         }
-        Ok(taken.on_top(&self.handles.chain.config, entry, last.input.as_parent())?)
+        Ok(taken.on_top(&self.handles.chain.config, entry, parent)?)
+    }
+
+    /// The block before `first`.
+    async fn parent_of(&self, first: u64) -> anyhow::Result<Parent> {
+        let (number, database) = (first - 1, self.database());
+        if number == 0 {
+            return Ok(Parent { number, time_ms: self.genesis.timestamp_ms(), origin: None });
+        }
+        let block = database.sealed_blocks(number, 1).await?;
+        let block = block.first().with_context(|| format!("block {number} is missing"))?;
+        Ok(Parent { number, time_ms: block.time_ms, origin: Some(block.origin.entry) })
     }
 
     /// The complete blocks from `first` on.

@@ -19,7 +19,7 @@ use turnpike_protocol::{
 
 use crate::{builder::deposits_of_block, tracker::DerivedBlock};
 
-/// What decides the blocks on top of an unexpected entry.
+/// What decides the blocks on top of an unexpected entry, or of one that has grown old.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct UnexpectedEntry {
     /// Origin of the entry's blocks.

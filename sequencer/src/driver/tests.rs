@@ -43,7 +43,7 @@ async fn forced_entry_replaces_unposted_blocks() {
     let database = std::sync::Arc::clone(&sequencer.handles().chain.database);
     for (at, hash) in sent.iter().enumerate() {
         let from = database.reorged_from(hash).await.expect("reads").expect("was rewound");
-        assert_eq!((from.block, from.reason.as_str()), (2, "inbox entry 2 was forced"));
+        assert_eq!((from.block, from.reason.as_str()), (2, "forced: inbox entry 2 was forced"));
         let place = database.transaction(hash).await.expect("reads").expect("in a block");
         assert_eq!((place.block, place.position), (3, at));
         assert_eq!(received_at(&sequencer, hash).await, received[at], "it was received once");

@@ -24,8 +24,8 @@
 //! # Limits
 //!
 //! `INTAKE_TRANSACTIONS_MAX` and `INTAKE_BYTES_MAX` bound the intake between two slices.
-//! `backlog_entries_max` bounds the blocks that L1 does not hold yet; beyond it no block is opened
-//! and the pool fills up.
+//! [`BacklogLimits`] bounds the blocks that L1 does not hold yet; beyond it no block is opened and
+//! the pool fills up.
 
 mod intake;
 mod open;
@@ -52,7 +52,7 @@ use self::{
     open::{ExecutedBlock, OpenBlock, OpenBlockPart},
 };
 use crate::{
-    NodeHandles, PooledTx,
+    BacklogLimits, NodeHandles, PooledTx,
     backlog::Backlog,
     builder::{self, BlockPlan, PoolRemainder},
     committer::{DurableRows, JournalCommit},
@@ -119,8 +119,7 @@ pub(crate) struct ProducerConfig {
     pub(crate) slice_interval: Duration,
     /// Interval after which an empty block is made.
     pub(crate) heartbeat: Duration,
-    /// Inbox entries that unposted blocks may need. Beyond it no block is opened.
-    pub(crate) backlog_entries_max: u64,
+    pub(crate) backlog: BacklogLimits,
 }
 
 /// See the module documentation.
@@ -351,8 +350,7 @@ impl Producer {
         {
             let mut production = self.production();
             production.deposits_consumed += plan.deposits.len() as u64;
-            let (number, deposits) = (block.number(), plan.deposits.len());
-            production.backlog.push(number, plan.origin.entry, bytes, deposits);
+            production.backlog.push(block.number(), plan.time_ms, bytes);
         }
         self.opened_at = Instant::now();
         let block_to_seal = BlockToSeal { block, plan, slices, durable };
@@ -438,6 +436,10 @@ impl Producer {
 
     /// The inputs of the next block. `None` while production is paused, or while L1 is too far
     /// behind.
+    ///
+    /// No block joins others on an origin older than half of `origin_age_max`, so that a batch has
+    /// time to land. The first block after the newest entry may: for its batch the age of the
+    /// origin does not count.
     fn plan_block(&self) -> Option<BlockPlan> {
         if self.handles.control.is_paused() {
             return None;
@@ -447,16 +449,20 @@ impl Producer {
         if production.awaits_l1_recheck {
             return None;
         }
-        let waiting = production.backlog.entries(config);
-        if waiting >= self.config.backlog_entries_max {
-            debug!(entries = waiting, "L1 is behind: no block is opened until it has caught up");
-            return None;
-        }
-        let consumed = usize::try_from(production.deposits_consumed).unwrap_or(usize::MAX);
         drop(production);
         let parent = self.handles.chain.blocking_read().tip().parent.time_ms;
         let settlement = self.handles.settlement.blocking_read();
         let (origin, l1) = settlement.origin.zip(settlement.l1)?;
+        let production = self.production();
+        let backlog = &production.backlog;
+        let is_old = l1.time.saturating_sub(origin.l1_time) > config.origin_age_max / 2;
+        if backlog.is_full(&self.config.backlog, l1.time) || (is_old && !backlog.is_empty()) {
+            let (bytes, seconds) = (backlog.encoded_bytes(), backlog.age(l1.time));
+            debug!(bytes, seconds, "L1 is behind: no block is opened until it has caught up");
+            return None;
+        }
+        let consumed = usize::try_from(production.deposits_consumed).unwrap_or(usize::MAX);
+        drop(production);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let time_ms = builder::time_ms(config, now_ms, parent, &origin, l1.time);

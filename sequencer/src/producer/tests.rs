@@ -20,7 +20,7 @@ use super::{
     intake::IntakeBatch, open::OpenBlock,
 };
 use crate::{
-    NodeHandles, Pool, PoolLimits, PooledTx, Refusal,
+    BacklogLimits, NodeHandles, Pool, PoolLimits, PooledTx, Refusal,
     admission::CheckedTx,
     builder::{
         BATCH_OVERHEAD_BYTES, BlockPlan, PoolRemainder, RESERVED_PART, SLICE_TRANSACTIONS_MAX,
@@ -160,7 +160,7 @@ fn idle() -> Idle {
         block_interval: HOUR,
         slice_interval: Duration::ZERO,
         heartbeat: HOUR,
-        backlog_entries_max: u64::MAX,
+        backlog: BacklogLimits::default(),
     };
     let producer = Producer {
         handles,

@@ -71,7 +71,8 @@ pub struct LoadArgs {
     /// either way.
     #[arg(long, value_enum, default_value_t = Until::Included)]
     pub(crate) until: Until,
-    /// Receipts to read: of 1000 transactions, or of all.
+    /// Receipts to read: of 1000 transactions, or of all. With `none`, no accepted transaction is
+    /// searched in blocks either.
     #[arg(long, value_enum, default_value_t = Receipts::Sample)]
     pub(crate) receipts: Receipts,
     /// Seconds after the last answer until every transaction must be included.
@@ -133,6 +134,8 @@ pub(crate) enum Receipts {
     Sample,
     /// All receipts.
     All,
+    /// No receipts, and no blocks.
+    None,
 }
 
 /// The node to compare with.

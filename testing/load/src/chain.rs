@@ -118,7 +118,7 @@ impl TransactionSearch {
     /// Reads blocks until every transaction is found, or none was found for `patience`.
     pub(crate) async fn run(&mut self, rpc: &mut Rpc, patience: Duration) -> anyhow::Result<()> {
         let mut last_found = Instant::now();
-        loop {
+        while self.missing > 0 && last_found.elapsed() <= patience {
             let head = rpc.head().await?;
             while self.next <= head {
                 let end = head.min(self.next + BLOCKS_AT_ONCE - 1);
@@ -141,11 +141,11 @@ impl TransactionSearch {
                     break;
                 }
             }
-            if self.missing == 0 || last_found.elapsed() > patience {
-                return Ok(());
+            if self.missing > 0 {
+                tokio::time::sleep(BLOCK_POLL).await;
             }
-            tokio::time::sleep(BLOCK_POLL).await;
         }
+        Ok(())
     }
 
     /// The block of each transaction by index, and how many were found twice.

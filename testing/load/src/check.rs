@@ -46,6 +46,7 @@ pub(crate) async fn receipts(
     included: &[B256],
 ) -> anyhow::Result<(usize, usize)> {
     let step = match which {
+        Receipts::None => return Ok((0, 0)),
         Receipts::All => 1,
         Receipts::Sample => included.len().div_ceil(SAMPLE).max(1),
     };

@@ -200,7 +200,9 @@ pub(crate) async fn run_phase(
     let (start, mut driven) = drive(work).await?;
     driven.accepted.sort_unstable_by_key(|record| record.acknowledged);
 
-    let wanted = driven.accepted.iter().map(|r| (r.index, hashes[r.index as usize]));
+    let is_checked = settings.receipts != Receipts::None;
+    let searched = if is_checked { &driven.accepted[..] } else { &[] };
+    let wanted = searched.iter().map(|r| (r.index, hashes[r.index as usize]));
     let mut search = TransactionSearch::new(before, hashes.len(), wanted);
     search.run(&mut node.rpc, settings.drain).await?;
     let (blocks, twice) = search.finish();
@@ -216,9 +218,12 @@ pub(crate) async fn run_phase(
     let accepted = driven.accepted.len();
     let (receipts, failed) = receipts(&mut node.rpc, settings.receipts, &of_included).await?;
     let included = of_included.len();
-    let lost = accepted - included;
+    let lost = searched.len() - included;
     let check = InclusionCheck { accepted, included, lost, twice, receipts, failed };
-    node.refresh_nonces().await?;
+    // Without the search, sent transactions may be in no block yet.
+    if is_checked || driven.accepted.len() < count {
+        node.refresh_nonces().await?;
+    }
     let mined = MinedTransactions { blocks, times: block_times(start, &heads), timed };
     Ok(report(load, (connections, batch), count, driven, &mined, check))
 }

@@ -48,6 +48,9 @@ pub(crate) struct PostingArgs {
     /// Most seconds that a sealed block waits for others to share its batch.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) max_latency: u64,
+    /// Longest time that a sealed block waits while other batches are on their way to L1, if that is more than --max-latency.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub(crate) max_latency_in_flight: u64,
     /// Blobs at which a batch is posted without waiting longer.
     #[arg(long, value_name = "BLOBS", default_value_t = 6)]
     pub(crate) target_blobs: u64,
@@ -94,6 +97,7 @@ impl From<PostingArgs> for PostingConfig {
         Self {
             data: args.data_kind.into(),
             latency_max: args.max_latency,
+            latency_in_flight_max: args.max_latency_in_flight,
             target_blobs: args.target_blobs,
             max_fee_per_gas: u128::from(args.max_fee_gwei) * GWEI,
             max_fee_per_blob_gas: u128::from(args.max_blob_fee_gwei) * GWEI,

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use turnpike_challenger::{ChallengerConfig, Event, FeePolicy, ProposeConfig};
+use turnpike_l1::Archive;
 use turnpike_storage::DatabaseLocation;
 
 use crate::common::{
@@ -60,7 +61,8 @@ pub(crate) async fn run(args: ChallengerArgs) -> anyhow::Result<ExitCode> {
     let mut l1 = args.chain.l1();
     if args.key.is_some() && !args.once {
         // A game may need an entry whose blobs L1 no longer serves.
-        l1.archive.get_or_insert_with(|| beside(&args.database, "challenger.entries"));
+        l1.archive
+            .get_or_insert_with(|| Archive::new(beside(&args.database, "challenger.entries")));
     }
     let config = ChallengerConfig {
         l1,

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, str::FromStr, time::Duration};
 
 use clap::Args;
+use turnpike_l1::Archive;
 use turnpike_replica::{ReplicaConfig, ReplicaEnd, ReplicaSource};
 use turnpike_storage::DatabaseLocation;
 
@@ -76,7 +77,7 @@ impl FromStr for SourceArg {
 pub(crate) async fn run(args: ReplicaArgs) -> anyhow::Result<ExitCode> {
     let genesis = read_genesis(&args.chain.genesis)?;
     let mut l1 = args.chain.l1();
-    l1.archive.get_or_insert_with(|| beside(&args.database, "replica.entries"));
+    l1.archive.get_or_insert_with(|| Archive::new(beside(&args.database, "replica.entries")));
     let state = args.state.unwrap_or_else(|| beside(&args.database, "replica.state"));
     let config = ReplicaConfig {
         listen: args.listen,

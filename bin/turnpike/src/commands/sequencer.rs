@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::Context as _;
 use clap::Args;
 use turnpike_api::{ApiConfig, LogControl, run_sequencer};
-use turnpike_sequencer::{CHECKPOINT_BLOCKS, PoolLimits, SequencerConfig, SubmissionRoute};
+use turnpike_l1::Archive;
+use turnpike_sequencer::{
+    BacklogLimits, CHECKPOINT_BLOCKS, PoolLimits, SequencerConfig, SubmissionRoute,
+};
 use turnpike_storage::DatabaseLocation;
 
 use crate::common::{
@@ -42,9 +45,12 @@ pub(crate) struct SequencerArgs {
     /// Seconds after which an empty block is sealed.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) heartbeat: u64,
-    /// Most inbox entries that sealed blocks may be ahead of L1. Beyond it, no block is sealed and the pool fills.
-    #[arg(long, value_name = "ENTRIES", default_value_t = 64)]
-    pub(crate) backlog_entries_max: u64,
+    /// Bytes on L1 that blocks may be ahead of it, compressed as the batches before. Beyond it, no block is made and the pool fills.
+    #[arg(long, value_name = "BYTES", default_value_t = BacklogLimits::default().bytes_max)]
+    pub(crate) backlog_bytes_max: u64,
+    /// Seconds of L1 that the oldest block may wait for it. Beyond it, no block is made and the pool fills.
+    #[arg(long, value_name = "SECONDS", default_value_t = BacklogLimits::default().seconds_max)]
+    pub(crate) backlog_seconds_max: u64,
     #[command(flatten)]
     pub(crate) pool: PoolArgs,
     /// Key that signs preconfirmations; its account must be the genesis file's `sequencer`, if that names one.
@@ -95,7 +101,7 @@ impl From<PoolArgs> for PoolLimits {
 pub(crate) async fn run(args: SequencerArgs, log: LogControl) -> anyhow::Result<ExitCode> {
     let genesis = read_genesis(&args.chain.genesis)?;
     let mut l1 = args.chain.l1();
-    l1.archive.get_or_insert_with(|| beside(&args.database, "sequencer.entries"));
+    l1.archive.get_or_insert_with(|| Archive::new(beside(&args.database, "sequencer.entries")));
     let state = args.state.unwrap_or_else(|| beside(&args.database, "sequencer.state"));
     let config = SequencerConfig {
         database: args.database,
@@ -105,7 +111,10 @@ pub(crate) async fn run(args: SequencerArgs, log: LogControl) -> anyhow::Result<
         l1_poll: args.chain.l1_poll(),
         block_interval: Duration::from_millis(args.block_interval_ms.max(1)),
         heartbeat: Duration::from_secs(args.heartbeat),
-        backlog_entries_max: args.backlog_entries_max,
+        backlog: BacklogLimits {
+            bytes_max: args.backlog_bytes_max,
+            seconds_max: args.backlog_seconds_max,
+        },
         checkpoint_blocks: args.checkpoint_blocks.max(1),
         execution: args.execution.into(),
         pool: args.pool.into(),

@@ -1,7 +1,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
-use turnpike_l1::L1Endpoints;
+use turnpike_l1::{Archive, L1Endpoints};
 
 /// Flags of the commands that read L1.
 #[derive(Debug, Args)]
@@ -33,7 +33,7 @@ impl ChainArgs {
         L1Endpoints {
             rpc: self.l1_url.clone(),
             beacon: self.l1_beacon_url.clone(),
-            archive: self.archive.clone(),
+            archive: self.archive.clone().map(Archive::new),
         }
     }
 

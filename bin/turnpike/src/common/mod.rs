@@ -7,6 +7,7 @@ mod duration;
 mod execution_args;
 mod format;
 mod genesis_file;
+mod kept_process;
 mod key;
 mod l1_chain;
 mod logging;
@@ -25,6 +26,7 @@ pub(crate) use self::{
     execution_args::{ExecutionArgs, ExecutionMode},
     format::Format,
     genesis_file::{genesis_output, read_genesis, write_genesis},
+    kept_process::KeptProcess,
     key::{Key, signer_of},
     l1_chain::{open_derived_chain, open_l1_view, with_retries},
     logging::start_logging,

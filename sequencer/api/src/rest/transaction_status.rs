@@ -71,8 +71,20 @@ pub(super) struct TransactionBlock {
 pub(super) struct RewoundBlock {
     /// The block's number.
     block: u64,
-    /// The reason of the reorg.
+    /// The reason of the reorg: `forced` (an entry with overdue deposits came before), `other-blocks`,
+    /// `invalid-batch`, `old-origin` or `l1-reorg`. Null for reorgs of earlier versions.
+    code: Option<String>,
+    /// The reason in words.
     reason: String,
+}
+
+impl RewoundBlock {
+    /// The reason begins with its code.
+    fn new(block: u64, reason: &str) -> Self {
+        let split = reason.split_once(": ").filter(|(code, _)| !code.contains(' '));
+        let (code, reason) = split.map_or((None, reason), |(code, rest)| (Some(code), rest));
+        Self { block, code: code.map(ToOwned::to_owned), reason: reason.to_owned() }
+    }
 }
 
 /// When the transaction reached each stage, in Unix milliseconds. Null if it has not, or if the
@@ -242,7 +254,7 @@ impl<'a> StatusReader<'a> {
         // A deposit has another hash after the reorg: under the old one it is unknown.
         let mut status =
             status.unwrap_or_else(|| TransactionStatus::new(hash, TransactionState::Reverted));
-        status.reorged_from = Some(RewoundBlock { block: from.block, reason: from.reason });
+        status.reorged_from = Some(RewoundBlock::new(from.block, &from.reason));
         Ok(Some(status))
     }
 
@@ -363,4 +375,24 @@ impl<'a> StatusReader<'a> {
 
 fn receipt_status(receipt: &ReceiptEnvelope) -> ReceiptStatus {
     if receipt.status() { ReceiptStatus::Success } else { ReceiptStatus::Failed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_of_reorgs_begin_with_their_code() {
+        let rewound = |reason| {
+            let RewoundBlock { code, reason, .. } = RewoundBlock::new(7, reason);
+            (code, reason)
+        };
+        let (code, reason) = rewound("forced: inbox entry 1 was forced");
+        assert_eq!(
+            (code.as_deref(), reason.as_str()),
+            (Some("forced"), "inbox entry 1 was forced")
+        );
+        let (code, reason) = rewound("inbox entry 1: forced");
+        assert_eq!((code, reason.as_str()), (None, "inbox entry 1: forced"));
+    }
 }

@@ -354,7 +354,8 @@ fn split_bulk(mut body: axum::body::Bytes) -> RestResult<Vec<Bytes>> {
 
 /// A transaction's status
 ///
-/// `revertedFrom` says that a reorg removed a block that held it.
+/// `revertedFrom` says that a reorg removed a block that held it. Unless L1 itself has reorganised
+/// (code `l1-reorg`), the same transactions run again in their order on top of what L1 holds.
 #[utoipa::path(
     get,
     path = "/v1/transactions/{hash}",

@@ -225,6 +225,11 @@ impl FakeL1 {
         derived.blocks
     }
 
+    /// Adds empty L1 blocks.
+    pub(super) fn mine(&mut self, blocks: u64) {
+        self.height += blocks;
+    }
+
     /// Drops the last `depth` entries and deposits, but never the inbox's own entry.
     pub(super) fn reorg(&mut self, depth: usize) {
         self.events.truncate(self.events.len().saturating_sub(depth).max(1));
@@ -266,6 +271,7 @@ impl FakeL1 {
                     },
                     fault: None,
                     bytes: 0,
+                    batch_bytes: 0,
                     transactions: 0,
                     first_block: before + 1,
                     last_block,

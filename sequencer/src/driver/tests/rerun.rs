@@ -2,10 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, keccak256};
 use turnpike_storage::SealedInput;
 
 use super::{ReorgStep, test_sequencer::TestSequencer};
+
+const SECONDS_PER_L1_BLOCK: u64 = 12;
 
 /// A sequencer whose L1 has begun just now, so that blocks have times of their own, and which has
 /// one posted block.
@@ -182,4 +184,60 @@ async fn l1_reorg_returns_transactions_to_the_pool() {
     sequencer.check().await;
     assert_eq!(sequencer.head(), 1);
     assert!(sequencer.handles().transactions.waiting(&sent).is_some());
+}
+
+/// L1 blocks in half of the age that an origin may have.
+fn half_of_origin_age(sequencer: &TestSequencer) -> u64 {
+    sequencer.genesis.config.origin_age_max / 2 / SECONDS_PER_L1_BLOCK
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_on_an_old_origin_run_again_on_the_newest_one() {
+    let mut sequencer = sequencer().await;
+    let old = make_unposted(&mut sequencer).await;
+    // Only the first of them lands. The others are on the origin before.
+    assert!(sequencer.post(1).await);
+    let passed = sequencer.l1.time() - old[1].origin.l1_time;
+    let half = half_of_origin_age(&sequencer);
+    sequencer.l1.mine(half - passed / SECONDS_PER_L1_BLOCK);
+    sequencer.sync().await.expect("follows");
+    assert_eq!((sequencer.head(), reorgs(&sequencer).await), (4, 0));
+    sequencer.l1.mine(1);
+    sequencer.sync().await.expect("follows");
+    sequencer.check().await;
+    assert_eq!((sequencer.head(), reorgs(&sequencer).await), (4, 1));
+    let newest = sequencer.journal(3).await[0].origin;
+    assert_eq!(newest.entry, old[0].origin.entry + 1);
+    let on_newest = old[1..].iter().map(|block| SealedInput { origin: newest, ..block.clone() });
+    check_derives(&sequencer, old[0].time_ms, &on_newest.collect::<Vec<_>>()).await;
+    let database = &sequencer.handles().chain.database;
+    let moved = keccak256(&old[1].transactions[0]);
+    let from = database.reorged_from(&moved).await.expect("reads").expect("moved");
+    assert!(from.reason.starts_with("old-origin: "), "{}", from.reason);
+    // The age of the newest entry does not count, however long no batch lands.
+    sequencer.l1.mine(3 * half);
+    sequencer.sync().await.expect("follows");
+    assert_eq!(reorgs(&sequencer).await, 1);
+    assert!(sequencer.post(10).await);
+    sequencer.sync().await.expect("follows");
+    sequencer.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_block_joins_others_on_an_old_origin() {
+    let mut sequencer = sequencer().await;
+    sequencer.send(0).await;
+    sequencer.build(1).await;
+    sequencer.l1.mine(half_of_origin_age(&sequencer) + 1);
+    sequencer.sync().await.expect("follows");
+    let waits = sequencer.send(0).await;
+    sequencer.build(1).await;
+    assert_eq!(sequencer.head(), 2, "the age of the origin counts for a second batch");
+    assert!(sequencer.handles().transactions.waiting(&waits).is_some());
+    assert!(sequencer.post(1).await);
+    sequencer.l1.mine(half_of_origin_age(&sequencer) + 1);
+    sequencer.sync().await.expect("follows");
+    sequencer.build(1).await;
+    assert_eq!(sequencer.head(), 3, "the first block after the newest entry is never too late");
+    sequencer.check().await;
 }

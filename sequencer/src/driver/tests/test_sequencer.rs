@@ -16,7 +16,7 @@ use super::{
     l1::{FakeL1, block_of},
 };
 use crate::{
-    CHECKPOINT_BLOCKS, NodeHandles, PoolLimits, SequencerConfig,
+    BacklogLimits, CHECKPOINT_BLOCKS, NodeHandles, PoolLimits, SequencerConfig,
     service::Node,
     tracker::{L1Event, recover_signers},
 };
@@ -40,7 +40,7 @@ pub(crate) fn config_in(folder: &Path) -> SequencerConfig {
         // Blocks are made on demand.
         block_interval: HOUR,
         heartbeat: HOUR,
-        backlog_entries_max: u64::MAX,
+        backlog: BacklogLimits::default(),
         checkpoint_blocks: CHECKPOINT_BLOCKS,
         execution: EngineConfig { mode: Mode::Sequential, ..EngineConfig::default() },
         pool: PoolLimits::default(),

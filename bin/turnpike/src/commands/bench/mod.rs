@@ -1,6 +1,8 @@
-//! `turnpike bench`: measures this machine. The benchmarks are in `turnpike-bench`, but for the dispute, which plays all roles.
+//! `turnpike bench`: measures this machine. The benchmarks are in `turnpike-bench`, but for the dispute and the settlement, which
+//! play all roles.
 
 mod dispute;
+mod settle;
 
 use std::process::ExitCode;
 
@@ -11,12 +13,12 @@ use turnpike_bench::{
     stages,
 };
 
-use self::dispute::DisputeBenchArgs;
+use self::{dispute::DisputeBenchArgs, settle::SettleArgs};
 
 /// Arguments of `turnpike bench`.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// The benchmark; by default all but the dispute, which needs anvil.
+    /// The benchmark; by default all but dispute and settle, which need anvil.
     #[command(subcommand)]
     pub(crate) bench: Option<Bench>,
 }
@@ -38,6 +40,8 @@ pub(crate) enum Bench {
     Prove(ProveArgs),
     /// Play both sides of a dispute over a block of transfers and swaps, on an anvil with a block a second: gas and time by round.
     Dispute(DisputeBenchArgs),
+    /// Run the whole rollup under a steady load until L1 holds every transaction: processor time of each role, rate, time until safe.
+    Settle(SettleArgs),
 }
 
 /// Runs one benchmark, or all that need no other process.
@@ -50,6 +54,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
         Some(Bench::Derive(args)) => derive(&args).await,
         Some(Bench::Prove(args)) => block_in_place(|| prove(&args)),
         Some(Bench::Dispute(args)) => dispute::dispute(&args).await,
+        Some(Bench::Settle(args)) => settle::settle(&args).await,
         None => match block_in_place(all) {
             Ok(()) => derive(&DeriveBenchArgs::default()).await,
             Err(error) => Err(error),

@@ -1,69 +1,59 @@
 use std::{
-    fs::File,
+    ffi::OsString,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
-    process::Stdio,
     time::Duration,
 };
 
 use alloy::providers::{DynProvider, Provider as _, ProviderBuilder, ext::AnvilApi as _};
 use anyhow::{Context as _, bail};
-use tokio::process::{Child, Command};
 
 use super::{args::DevArgs, data::DataDir};
+use crate::common::KeptProcess;
 
 /// Longest time until anvil answers after its start.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Longest time that anvil may take to write its state and stop.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A shell that stops anvil once its standard input closes. However this process ends, anvil writes its state and stops.
-const KEEPER: &str = r#""$@" & child=$!; read -r _; kill -TERM "$child"; wait "$child""#;
 
 /// The L1 of a development chain.
 #[derive(Debug)]
 pub(crate) struct L1 {
     url: String,
     provider: DynProvider,
-    keeper: Option<Child>,
+    process: Option<KeptProcess>,
 }
 
 impl L1 {
     /// Starts anvil with the data folder's L1 state, or connects to the L1 given by --l1-url.
     pub(crate) async fn start(args: &DevArgs, data: &DataDir) -> anyhow::Result<Self> {
         if let Some(url) = &args.l1_url {
-            let l1 = Self { url: url.clone(), provider: provider(url)?, keeper: None };
+            let l1 = Self { url: url.clone(), provider: provider(url)?, process: None };
             l1.provider.get_chain_id().await.map_err(|_| {
                 anyhow::anyhow!("L1 is unreachable: the endpoint given by --l1-url does not answer")
             })?;
             return Ok(l1);
         }
-        Self::spawn(args.l1_port, &data.file("anvil.log"), &data.file("l1-state.json")).await
+        let state = data.file("l1-state.json");
+        Self::spawn(args.l1_port, &data.file("anvil.log"), Some(&state)).await
     }
 
-    /// Starts anvil on a port, or on any free one for 0, with the state in a file.
-    pub(crate) async fn spawn(port: u16, log_path: &Path, state: &Path) -> anyhow::Result<Self> {
+    /// Starts anvil on a port, or on any free one for 0, with the state in a file or in memory only.
+    pub(crate) async fn spawn(
+        port: u16,
+        log_path: &Path,
+        state: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         let port = free_port(port)?;
-        let log = File::create(log_path)
-            .with_context(|| format!("cannot create {}", log_path.display()))?;
-        let keeper = Command::new("sh")
-            .args(["-c", KEEPER, "anvil-keeper"])
-            .arg(find_anvil()?)
-            .args(["--host", "127.0.0.1", "--port", &port.to_string()])
-            .args(["--hardfork", "osaka", "--slots-in-an-epoch", "1"])
-            .arg("--state")
-            .arg(state)
-            .args(["--state-interval", "5"])
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            // Ctrl-C in a terminal reaches this process only, which stops anvil last.
-            .process_group(0)
-            .spawn()
-            .context("cannot start anvil")?;
+        let port_text = port.to_string();
+        let mut args = vec!["--host", "127.0.0.1", "--port", &port_text, "--hardfork", "osaka"];
+        args.extend(["--slots-in-an-epoch", "1"]);
+        let mut args: Vec<_> = args.into_iter().map(OsString::from).collect();
+        if let Some(state) = state {
+            // However this process ends, anvil writes its state and stops.
+            args.extend(["--state".into(), state.into(), "--state-interval".into(), "5".into()]);
+        }
+        let process = KeptProcess::spawn(&find_anvil()?, args, log_path)?;
         let url = format!("http://127.0.0.1:{port}");
-        let mut l1 = Self { provider: provider(&url)?, url, keeper: Some(keeper) };
+        let mut l1 = Self { provider: provider(&url)?, url, process: Some(process) };
         if let Err(error) = l1.wait_until_up().await {
             l1.stop().await;
             return Err(error.context(format!("anvil did not start: see {}", log_path.display())));
@@ -73,6 +63,11 @@ impl L1 {
 
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The anvil that this process started.
+    pub(crate) const fn process(&self) -> Option<&KeptProcess> {
+        self.process.as_ref()
     }
 
     /// Mines a block for each transaction at once.
@@ -89,9 +84,8 @@ impl L1 {
 
     /// Stops anvil, if this process started it, and waits for its end.
     pub(crate) async fn stop(&mut self) {
-        let Some(mut keeper) = self.keeper.take() else { return };
-        drop(keeper.stdin.take());
-        if tokio::time::timeout(STOP_TIMEOUT, keeper.wait()).await.is_err() {
+        let Some(process) = self.process.take() else { return };
+        if !process.stop().await {
             tracing::warn!("anvil has not stopped in time");
         }
     }

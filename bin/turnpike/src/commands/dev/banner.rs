@@ -70,8 +70,9 @@ impl Banner<'_> {
                 5 if self.args.liar.is_some() => "  adversary",
                 6 => "  deployer",
                 7 => "  batcher",
-                8 => "  proposer",
-                9 => "  challenger",
+                8 if self.args.liar == Some(Attack::State) => "  proposer",
+                9 if self.args.liar == Some(Attack::State) => "  challenger",
+                9 => "  proposer and challenger",
                 _ => "",
             };
             println!("  ({index}) {address}  {key}{role}");

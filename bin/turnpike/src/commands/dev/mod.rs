@@ -15,13 +15,15 @@ use tracing::info;
 use turnpike_adversary::{AdversaryConfig, AdversaryEvent, AdversaryRole, Attack, FalseCredit};
 use turnpike_api::{ApiConfig, run_sequencer_with_hook};
 use turnpike_batcher::{BatcherConfig, PostingConfig};
-use turnpike_challenger::{ChallengerConfig, FeePolicy};
+use turnpike_challenger::{ChallengerConfig, FeePolicy, ProposeConfig};
 use turnpike_executor::ExecutionHook;
 use turnpike_http::HttpLimits;
-use turnpike_l1::L1Endpoints;
+use turnpike_l1::{Archive, L1Endpoints};
 use turnpike_proposer::ProposerConfig;
 use turnpike_protocol::Genesis;
-use turnpike_sequencer::{CHECKPOINT_BLOCKS, PoolLimits, SequencerConfig, SubmissionRoute};
+use turnpike_sequencer::{
+    BacklogLimits, CHECKPOINT_BLOCKS, PoolLimits, SequencerConfig, SubmissionRoute,
+};
 
 pub(crate) use self::{
     accounts::Accounts,
@@ -43,11 +45,14 @@ const L1_POLL: Duration = Duration::from_millis(200);
 /// L1 seconds between outputs.
 const PROPOSE_INTERVAL: u64 = 5;
 
+/// Bytes on L1 that blocks may be ahead of it: some ten seconds of what anvil takes.
+const BACKLOG_BYTES_MAX: u64 = 12 * 1024 * 1024;
+
+/// Longest time that a block waits for others while batches are on their way to L1, in seconds.
+const LATENCY_IN_FLIGHT_MAX: u64 = 2;
+
 /// Longest time between blocks. Some clients look for a receipt only when there is a new block.
 const HEARTBEAT: Duration = Duration::from_secs(12);
-
-/// Inbox entries that sealed blocks may be ahead of L1; at an entry a second, seconds.
-const BACKLOG_ENTRIES_MAX: u64 = 16;
 
 pub(crate) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
@@ -57,7 +62,8 @@ pub(crate) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     let result = match chain(&data, &l1, &accounts, args.l1_block_time).await {
         Ok(genesis) => {
             let (args, data, l1) = (&args, &data, &l1);
-            Dev { args, data, l1, accounts: &accounts, genesis: &genesis }.run(&stop).await
+            let archive = Archive::new(data.file(ARCHIVE_FOLDER));
+            Dev { args, data, l1, accounts: &accounts, genesis: &genesis, archive }.run(&stop).await
         }
         Err(error) => Err(error),
     };
@@ -98,6 +104,7 @@ struct Dev<'a> {
     l1: &'a L1,
     accounts: &'a Accounts,
     genesis: &'a Genesis,
+    archive: Archive,
 }
 
 impl Dev<'_> {
@@ -120,7 +127,7 @@ impl Dev<'_> {
         if let Ok(address) = listening.await {
             let l2_url = format!("http://{address}");
             self.start_l1_roles(&mut tasks, &l2_url, &stop);
-            let Self { args, data, l1, accounts, genesis } = *self;
+            let Self { args, data, l1, accounts, genesis, .. } = *self;
             Banner { genesis, data, l1_url: l1.url(), l2_url: &l2_url, accounts, args }.print();
         }
         let result = first_end(&mut tasks, &stop).await;
@@ -142,12 +149,14 @@ impl Dev<'_> {
             let result = turnpike_batcher::run(&chain, output, config, stopped).await;
             result.context("the batcher failed")
         });
-        let (chain, config, stopped) = (self.genesis.clone(), self.proposer(), stop.clone());
-        let hook = self.execution_hook();
-        tasks.spawn(async move {
-            let result = turnpike_proposer::run_with_hook(&chain, config, hook, stopped).await;
-            result.context("the proposer failed")
-        });
+        if let Some(hook) = self.execution_hook() {
+            let (chain, config, stopped) = (self.genesis.clone(), self.proposer(), stop.clone());
+            tasks.spawn(async move {
+                let hook = Some(hook);
+                let result = turnpike_proposer::run_with_hook(&chain, config, hook, stopped).await;
+                result.context("the proposer failed")
+            });
+        }
         let json = self.args.json;
         if let Some(attack) = self.args.liar {
             let (chain, config, stopped) =
@@ -168,9 +177,9 @@ impl Dev<'_> {
         });
     }
 
-    /// L1's endpoint and the archive.
+    /// L1's endpoint and the archive, which the roles share: each entry is read and checked once.
     fn l1(&self) -> L1Endpoints {
-        L1Endpoints { archive: Some(self.data.file(ARCHIVE_FOLDER)), ..self.l1.url().into() }
+        L1Endpoints { archive: Some(self.archive.clone()), ..self.l1.url().into() }
     }
 
     fn sequencer(&self) -> SequencerConfig {
@@ -182,7 +191,7 @@ impl Dev<'_> {
             l1_poll: L1_POLL,
             block_interval: Duration::from_millis(self.args.block_interval_ms.max(1)),
             heartbeat: HEARTBEAT,
-            backlog_entries_max: BACKLOG_ENTRIES_MAX,
+            backlog: BacklogLimits { bytes_max: BACKLOG_BYTES_MAX, ..BacklogLimits::default() },
             checkpoint_blocks: CHECKPOINT_BLOCKS,
             execution: self.args.execution.into(),
             pool: PoolLimits::default(),
@@ -204,10 +213,11 @@ impl Dev<'_> {
             journal: self.data.file("sequencer.db").into(),
             database: self.data.file("batcher.db").into(),
             key: self.accounts.batcher(),
-            // Blocks are posted at once.
+            // Blocks are posted at once; under load, they wait for others to fill blobs with.
             posting: PostingConfig {
                 data: self.args.data_kind.into(),
                 latency_max: 0,
+                latency_in_flight_max: LATENCY_IN_FLIGHT_MAX,
                 ..PostingConfig::default()
             },
         }
@@ -242,7 +252,10 @@ impl Dev<'_> {
         AdversaryConfig { l1: self.l1(), attack, role, keys: self.accounts.adversary() }
     }
 
+    /// The challenger proposes, too, so that the chain is derived and executed once for both. Where the sequencer lies, the
+    /// proposer follows it and is a role of its own.
     fn challenger(&self, l2_url: &str) -> ChallengerConfig {
+        let propose = ProposeConfig { interval: PROPOSE_INTERVAL };
         ChallengerConfig {
             l1: self.l1(),
             l1_confirmations: 0,
@@ -251,7 +264,7 @@ impl Dev<'_> {
             key: Some(self.accounts.challenger()),
             database: Some(self.data.file("challenger.db").into()),
             fees: FeePolicy::default(),
-            propose: None,
+            propose: self.execution_hook().is_none().then_some(propose),
             peer: Some(l2_url.to_owned()),
             once: false,
         }

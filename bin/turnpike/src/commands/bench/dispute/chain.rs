@@ -35,7 +35,7 @@ impl DisputedChain {
     pub(super) async fn start(block: ProvenBlock) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let at = |name| folder.path().join(name);
-        let mut l1 = L1::spawn(0, &at("anvil.log"), &at("l1-state.json")).await?;
+        let mut l1 = L1::spawn(0, &at("anvil.log"), None).await?;
         let accounts = Accounts::well_known()?;
         let made = async {
             l1.mine_at_once().await?;
