@@ -308,11 +308,7 @@ async fn eight_transactions_are_in_flight() {
     for data in [DataMode::Calldata, DataMode::Blobs] {
         let mut world = PostingWorld::new(data).await;
         let mut poster = world.poster(CrashPlan::default()).await;
-        for batch in 1..=8 {
-            world.seal(1).await;
-            let outcome = world.step_once(&mut poster).await.expect("posts");
-            assert!(matches!(outcome, StepOutcome::Sent { batch: sent, .. } if sent == batch));
-        }
+        in_flight::post(&mut world, &mut poster, 8).await.expect("posts");
         world.seal(1).await;
         let outcome = world.step_once(&mut poster).await.expect("looks");
         assert_eq!(outcome, StepOutcome::Waits(WaitReason::InFlight));

@@ -26,16 +26,32 @@ pub(super) struct SafeHeads {
     seen: Vec<(u64, u64)>,
 }
 
-/// The heads of a node.
+/// The part of a node's status that is read.
 #[derive(Debug, Deserialize)]
-struct Heads {
-    head: Head,
+struct NodeStatus {
+    head: HeadBlock,
     safe: u64,
+    /// Transactions that wait, and those that are in no complete block yet.
+    pool: TransactionCount,
+    preconfirmed: TransactionCount,
 }
 
 #[derive(Debug, Deserialize)]
-struct Head {
+struct HeadBlock {
     number: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct TransactionCount {
+    transactions: u64,
+}
+
+impl NodeStatus {
+    /// Whether every accepted transaction is in a safe block.
+    const fn is_settled(&self) -> bool {
+        let unsealed = self.pool.transactions + self.preconfirmed.transactions;
+        unsealed == 0 && self.head.number == self.safe
+    }
 }
 
 /// The transactions of a block that became safe.
@@ -59,7 +75,7 @@ impl SafeHeads {
         Ok(Self { l2, http: reqwest::Client::new(), status_url, seen: Vec::new() })
     }
 
-    /// Watches until `done`, and then until every block is safe.
+    /// Watches until `done`, and then until every transaction is in a safe block.
     pub(super) async fn watch(&mut self, done: impl Future<Output = ()>) -> anyhow::Result<()> {
         tokio::pin!(done);
         let (mut is_done, mut changed) = (false, std::time::Instant::now());
@@ -68,12 +84,13 @@ impl SafeHeads {
                 () = &mut done, if !is_done => is_done = true,
                 () = tokio::time::sleep(POLL) => {}
             }
-            let Heads { head, safe } = self.heads().await?;
+            let status = self.status().await?;
+            let safe = status.safe;
             if self.seen.last().is_none_or(|(_, last)| *last < safe) {
                 self.seen.push((now_ms(), safe));
                 changed = std::time::Instant::now();
             }
-            if is_done && head.number == safe {
+            if is_done && status.is_settled() {
                 return Ok(());
             }
             anyhow::ensure!(changed.elapsed() < STALL, "no block becomes safe after block {safe}");
@@ -98,10 +115,10 @@ impl SafeHeads {
 
     /// The newest block.
     pub(super) async fn head(&self) -> anyhow::Result<u64> {
-        Ok(self.heads().await?.head.number)
+        Ok(self.status().await?.head.number)
     }
 
-    async fn heads(&self) -> anyhow::Result<Heads> {
+    async fn status(&self) -> anyhow::Result<NodeStatus> {
         let status = self.http.get(&self.status_url).send().await?.bytes().await?;
         serde_json::from_slice(&status).context("the node's status is malformed")
     }
