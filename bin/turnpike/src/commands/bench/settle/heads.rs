@@ -99,13 +99,18 @@ impl SafeHeads {
 
     /// The transactions in the blocks after `before`, up to the safe head.
     pub(super) async fn settled(&self, before: u64) -> anyhow::Result<Settled> {
-        let mut blocks = Vec::new();
+        let (mut blocks, mut origin) = (Vec::new(), None);
+        if let Some(block) = self.l2.get_block_by_number(before.into()).await? {
+            origin = Some(block.header.mix_hash);
+        }
         let last = self.seen.last().map_or(0, |(_, safe)| *safe);
         for number in before + 1..=last {
             let block = self.l2.get_block_by_number(number.into()).await?;
             let block = block.with_context(|| format!("block {number} is missing"))?;
-            // The first transaction is that of L1's attributes; this run makes no deposits.
-            let transactions = (block.transactions.len() as u64).saturating_sub(1);
+            // A block with a new origin, which its mixHash names, begins with L1's attributes. This run
+            // makes no other deposits.
+            let is_first = origin.replace(block.header.mix_hash) != Some(block.header.mix_hash);
+            let transactions = (block.transactions.len() as u64).saturating_sub(is_first.into());
             let opened = time_ms(&block.header.inner);
             let at = self.seen.partition_point(|(_, safe)| *safe < number);
             blocks.push(SettledBlock { transactions, opened, safe: self.seen[at].0 });
