@@ -76,8 +76,8 @@ impl L1Client {
         if found != deployment.chain_id {
             return Err(L1Error::WrongChain { expected: deployment.chain_id, found });
         }
-        let L1Endpoints { archive, .. } = endpoints;
-        Ok(Self { provider, beacon, archive, deployment, config: genesis.config.clone() })
+        let (archive, config) = (endpoints.archive, genesis.config.clone());
+        Ok(Self { provider, beacon, archive, deployment, config })
     }
 
     /// Checks that code and parameters of the contracts are those of this chain and genesis, and

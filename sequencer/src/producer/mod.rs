@@ -445,11 +445,9 @@ impl Producer {
             return None;
         }
         let config = &self.handles.chain.config;
-        let production = self.production();
-        if production.awaits_l1_recheck {
+        if self.production().awaits_l1_recheck {
             return None;
         }
-        drop(production);
         let parent = self.handles.chain.blocking_read().tip().parent.time_ms;
         let settlement = self.handles.settlement.blocking_read();
         let (origin, l1) = settlement.origin.zip(settlement.l1)?;

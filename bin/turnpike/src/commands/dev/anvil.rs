@@ -8,8 +8,10 @@ use std::{
 use alloy::providers::{DynProvider, Provider as _, ProviderBuilder, ext::AnvilApi as _};
 use anyhow::{Context as _, bail};
 
-use super::{args::DevArgs, data::DataDir};
-use crate::common::KeptProcess;
+use turnpike_protocol::Genesis;
+
+use super::{accounts::Accounts, args::DevArgs, data::DataDir};
+use crate::common::{KeptProcess, genesis_output};
 
 /// Longest time until anvil answers after its start.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -70,8 +72,20 @@ impl L1 {
         self.process.as_ref()
     }
 
+    /// Deploys a chain's contracts. From then on a block is mined for each transaction at once.
+    pub(crate) async fn deploy(
+        &self,
+        accounts: &Accounts,
+        genesis: Genesis,
+    ) -> anyhow::Result<Genesis> {
+        self.mine_at_once().await?;
+        let (deployer, batcher) = (accounts.deployer(), accounts.batcher().address());
+        let deployed = turnpike_l1::deploy(&self.url, deployer, batcher, genesis, genesis_output);
+        deployed.await.context("cannot deploy the contracts")
+    }
+
     /// Mines a block for each transaction at once.
-    pub(crate) async fn mine_at_once(&self) -> anyhow::Result<()> {
+    async fn mine_at_once(&self) -> anyhow::Result<()> {
         self.provider.anvil_set_auto_mine(true).await.context("the L1 is not an anvil")
     }
 

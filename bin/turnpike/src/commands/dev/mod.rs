@@ -81,13 +81,9 @@ async fn chain(
     let genesis = match data.genesis()? {
         Some(genesis) => genesis,
         None => {
-            l1.mine_at_once().await?;
-            let (deployer, batcher) = (accounts.deployer(), accounts.batcher().address());
             let sequencer = Some(accounts.sequencer().address());
             let genesis = Genesis { sequencer, ..Genesis::dev() };
-            let genesis = turnpike_l1::deploy(l1.url(), deployer, batcher, genesis, genesis_output)
-                .await
-                .context("cannot deploy the contracts")?;
+            let genesis = l1.deploy(accounts, genesis).await?;
             data.write_genesis(&genesis)?;
             genesis
         }

@@ -38,12 +38,7 @@ impl DisputedChain {
         let mut l1 = L1::spawn(0, &at("anvil.log"), None).await?;
         let accounts = Accounts::well_known()?;
         let made = async {
-            l1.mine_at_once().await?;
-            let (deployer, batcher) = (accounts.deployer(), accounts.batcher().address());
-            let genesis =
-                turnpike_l1::deploy(l1.url(), deployer, batcher, block.genesis, genesis_output)
-                    .await
-                    .context("cannot deploy the contracts")?;
+            let genesis = l1.deploy(&accounts, block.genesis).await?;
             let path = at("genesis.json");
             write_genesis(&path, &genesis)?;
             eprintln!("to look on: --genesis {} --l1-url {}", path.display(), l1.url());

@@ -8,7 +8,7 @@ mod table;
 use std::{path::Path, process::Stdio};
 
 use anyhow::{Context as _, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, ChildStderr, Command},
@@ -42,28 +42,17 @@ pub(crate) struct SettleArgs {
     pub(crate) seconds: u32,
     /// Measure one layout only.
     #[arg(long, value_name = "LAYOUT", value_enum)]
-    pub(crate) only: Option<LayoutArg>,
+    pub(crate) only: Option<Layout>,
     /// Output format.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 }
 
-/// How the roles run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LayoutArg {
-    /// Each role in a process of its own.
-    Separate,
-    /// All roles in one process, as `turnpike dev` runs them.
-    Together,
-}
-
 /// Measures each layout and prints the table.
 pub(crate) async fn settle(args: &SettleArgs) -> anyhow::Result<()> {
     let mut reports = Vec::new();
-    for (arg, layout) in
-        [(LayoutArg::Separate, Layout::Separate), (LayoutArg::Together, Layout::Together)]
-    {
-        if args.only.is_none_or(|only| only == arg) {
+    for layout in [Layout::Separate, Layout::Together] {
+        if args.only.is_none_or(|only| only == layout) {
             eprintln!(
                 "{}: {} transactions a second for {} s",
                 layout.name(),

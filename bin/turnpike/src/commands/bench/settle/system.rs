@@ -7,13 +7,14 @@ use std::{
 
 use alloy_primitives::hex;
 use anyhow::{Context as _, bail};
+use clap::ValueEnum;
 use tempfile::TempDir;
 use turnpike_protocol::Genesis;
 
 use super::processor_time::{Processes, ProcessorTime};
 use crate::{
     commands::dev::{Accounts, L1},
-    common::{KeptProcess, genesis_output, write_genesis},
+    common::{KeptProcess, write_genesis},
 };
 
 /// Seconds between L1 blocks.
@@ -36,11 +37,11 @@ const SEQUENCER_UP: &str = "sequencer is up address=";
 const DEV_UP: &str = "\"l2Url\":\"";
 
 /// How the roles run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Layout {
-    /// Each role in a process of its own, with everything of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Layout {
+    /// Each role in a process of its own.
     Separate,
-    /// `turnpike dev`: all roles in one process.
+    /// All roles in one process, as `turnpike dev` runs them.
     Together,
 }
 
@@ -132,12 +133,8 @@ impl System {
         let l1 = L1::spawn(0, &self.at("anvil.log"), None).await?;
         let l1 = self.l1.insert(l1);
         let (l1_url, anvil) = (l1.url().to_owned(), l1.process().and_then(KeptProcess::id));
-        l1.mine_at_once().await?;
         let accounts = Accounts::well_known()?;
-        let (deployer, batcher) = (accounts.deployer(), accounts.batcher().address());
-        let genesis =
-            turnpike_l1::deploy(&l1_url, deployer, batcher, Genesis::dev(), genesis_output);
-        let genesis = genesis.await.context("cannot deploy the contracts")?;
+        let genesis = l1.deploy(&accounts, Genesis::dev()).await?;
         l1.mine_every(L1_BLOCK_TIME).await?;
         self.count("anvil", anvil)?;
         let genesis_path = self.at("genesis.json");
