@@ -63,6 +63,8 @@ pub enum WaitReason {
     Nothing,
     /// The batch waits for more blocks.
     Filling,
+    /// The batch's blobs are being committed to.
+    Committing,
     /// A transaction is in flight.
     InFlight,
     /// The inbox is about to show an entry.
@@ -91,6 +93,7 @@ impl WaitReason {
         match self {
             Self::Nothing => "nothing",
             Self::Filling => "filling",
+            Self::Committing => "committing",
             Self::InFlight => "in_flight",
             Self::Inclusion => "inclusion",
             Self::Journal => "journal",
@@ -107,7 +110,9 @@ impl WaitReason {
     /// Whether an operator may have to act.
     pub const fn is_trouble(self) -> bool {
         match self {
-            Self::Nothing | Self::Filling | Self::InFlight | Self::Inclusion => false,
+            Self::Nothing | Self::Filling | Self::Committing | Self::InFlight | Self::Inclusion => {
+                false
+            }
             Self::Journal
             | Self::Clock
             | Self::Price

@@ -78,5 +78,42 @@ pub(crate) struct Draft {
     pub(crate) batch: OutboxBatch,
     /// What the next batch builds on. Its content is not known yet.
     pub(crate) end: ChainEnd,
-    pub(crate) item: JoinHandle<Result<AppendItem, L1Error>>,
+    pub(crate) item: DraftItem,
+}
+
+/// An item whose commitments are computed in the background.
+#[derive(Debug)]
+pub(crate) struct DraftItem {
+    task: JoinHandle<Result<AppendItem, L1Error>>,
+    /// What the task returned, once it was waited for.
+    computed: Option<anyhow::Result<AppendItem>>,
+}
+
+impl DraftItem {
+    pub(crate) fn compute(
+        item: impl Future<Output = Result<AppendItem, L1Error>> + Send + 'static,
+    ) -> Self {
+        Self { task: tokio::spawn(item), computed: None }
+    }
+
+    /// Whether [`Self::wait`] returned.
+    pub(crate) const fn is_computed(&self) -> bool {
+        self.computed.is_some()
+    }
+
+    /// Waits until the item is computed. A wait that was given up may be repeated.
+    pub(crate) async fn wait(&mut self) {
+        if self.computed.is_none() {
+            let ended = (&mut self.task).await;
+            self.computed = Some(ended.map_err(Into::into).and_then(|item| Ok(item?)));
+        }
+    }
+
+    /// The item.
+    pub(crate) async fn finish(mut self) -> anyhow::Result<AppendItem> {
+        match self.computed.take() {
+            Some(item) => item,
+            None => Ok(self.task.await??),
+        }
+    }
 }

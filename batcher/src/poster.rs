@@ -104,6 +104,13 @@ pub enum StepOutcome {
     },
 }
 
+impl StepOutcome {
+    /// Whether transactions for new batches were signed.
+    pub const fn is_sent(&self) -> bool {
+        matches!(self, Self::Sent { .. })
+    }
+}
+
 impl BatchPoster {
     /// A poster that resumes from the outbox. `genesis_output` is the output root of the genesis
     /// block. Outside of tests, `faults` is empty.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! backlog ─► pack ─► preview ─► draft: blobs are committed to ─► outbox ─► tx manager
-//!            (this thread)      (KZG's threads, one ahead)
+//!            (a step)           (KZG's threads, a few ahead)     (a later step)
 //! ```
 //!
 //! # Durability
@@ -29,7 +29,7 @@ use crate::{
     items::make_item,
     outbox::BatchPurpose,
     pack,
-    plan::{BATCHES_OF_CALL_MAX, ChainEnd, Draft, Plan},
+    plan::{BATCHES_OF_CALL_MAX, ChainEnd, Draft, DraftItem, Plan},
     poster::of_tx_manager,
 };
 
@@ -39,8 +39,9 @@ const THOROUGH_TRANSACTIONS_MAX: usize = 2_000;
 /// Most bytes of batches in the calldata of one transaction. L1's pools take 128 KiB.
 const CALLDATA_BYTES_MAX: usize = 120_000;
 
-/// Most batches whose blobs are committed to at once: one is sent while the next is prepared.
-const DRAFTS_MAX: usize = 2;
+/// Most batches whose blobs are committed to at once: the next are prepared while one is sent, and
+/// the blobs of all keep KZG's threads busy.
+const DRAFTS_MAX: usize = 4;
 
 /// Storage slot of the inbox's `content`.
 const CONTENT_SLOT: B256 = B256::with_last_byte(2);
@@ -71,9 +72,12 @@ impl BatchPoster {
             let mut group = self.load_group(&mut unsent).await?;
             if group.is_empty() {
                 let wait = self.draft_due(inputs, &end, &wanted).await?;
-                group = self.finish_drafts(&mut end).await?;
-                if group.is_empty() {
-                    break wait;
+                match self.next_drafts() {
+                    0 => break wait,
+                    count if self.are_computed(count) => {
+                        group = self.record_drafts(&mut end, count).await?;
+                    }
+                    _ => break WaitReason::Committing,
                 }
             }
             let (purpose, outcome) = self.send(inputs, &group, &wanted).await?;
@@ -92,16 +96,37 @@ impl BatchPoster {
 
     /// The first of these recorded batches that fit one transaction.
     async fn load_group(&self, unsent: &mut VecDeque<OutboxBatch>) -> anyhow::Result<Group> {
-        let mut group = Vec::new();
-        while let Some(batch) = unsent.front()
-            && self.fits(&group, batch)
-            && let Some(whole) = self.outbox.batch(batch.number).await?
-        {
+        let count = self.count_of_call(unsent.iter());
+        let mut group = Vec::with_capacity(count);
+        for batch in unsent.drain(..count) {
+            let Some(whole) = self.outbox.batch(batch.number).await? else { break };
             let item = self.items.item(&whole).await?;
             group.push((whole, item));
-            unsent.pop_front();
         }
         Ok(group)
+    }
+
+    /// Whether [`Self::committed`] has something to wait for.
+    pub fn is_committing(&self) -> bool {
+        !self.are_computed(self.next_drafts())
+    }
+
+    /// Waits until the commitments of the next transaction's batches are computed. The next step
+    /// sends them.
+    pub async fn committed(&mut self) {
+        let count = self.next_drafts();
+        for draft in self.drafts.iter_mut().take(count) {
+            draft.item.wait().await;
+        }
+    }
+
+    /// Number of first drafts that one transaction takes.
+    fn next_drafts(&self) -> usize {
+        self.count_of_call(self.drafts.iter().map(|draft| &draft.batch))
+    }
+
+    fn are_computed(&self, count: usize) -> bool {
+        self.drafts.iter().take(count).all(|draft| draft.item.is_computed())
     }
 
     /// Why nothing is sent, if the rules say `wait`.
@@ -114,21 +139,21 @@ impl BatchPoster {
         }
     }
 
-    /// Whether a batch fits the transaction of these ones.
-    fn fits(&self, group: &[(OutboxBatch, AppendItem)], batch: &OutboxBatch) -> bool {
-        let Some((first, _)) = group.first() else { return true };
-        let bytes = |batch: &OutboxBatch| usize::try_from(batch.data_bytes).unwrap_or(usize::MAX);
-        let all = || group.iter().map(|(batch, _)| batch).chain([batch]);
-        let is_within = match batch.kind {
-            DataKind::Blobs => {
-                all().map(|batch| blobs_for(bytes(batch)) as u64).sum::<u64>()
-                    <= self.config.entry_blobs_max
+    /// Number of first batches that one transaction takes.
+    fn count_of_call<'a>(&self, batches: impl Iterator<Item = &'a OutboxBatch>) -> usize {
+        let (mut kind, mut blobs, mut calldata) = (None, 0, 0);
+        let fits = |batch: &&OutboxBatch| {
+            let bytes = usize::try_from(batch.data_bytes).unwrap_or(usize::MAX);
+            let is_first = kind.is_none();
+            let is_of_kind = *kind.get_or_insert(batch.kind) == batch.kind;
+            match batch.kind {
+                DataKind::Blobs => blobs += blobs_for(bytes) as u64,
+                DataKind::None | DataKind::Calldata => calldata += bytes,
             }
-            DataKind::None | DataKind::Calldata => {
-                all().map(bytes).sum::<usize>() <= CALLDATA_BYTES_MAX
-            }
+            let is_within = blobs <= self.config.entry_blobs_max && calldata <= CALLDATA_BYTES_MAX;
+            is_first || (is_of_kind && is_within)
         };
-        first.kind == batch.kind && group.len() < BATCHES_OF_CALL_MAX && is_within
+        batches.take(BATCHES_OF_CALL_MAX).take_while(fits).count()
     }
 
     /// Has a transaction sent for recorded batches that follow one another.
@@ -303,7 +328,7 @@ impl BatchPoster {
             origin: Some(entry.origin),
         };
         let end = end.after(B256::ZERO, entry, parent, last_hash);
-        let item = tokio::spawn(make_item(append));
+        let item = DraftItem::compute(make_item(append));
         Ok(Ok(Draft { batch, end, item }))
     }
 
@@ -332,14 +357,15 @@ impl BatchPoster {
         Ok(hash.filter(|_| is_behind))
     }
 
-    /// Takes the first drafts that fit one transaction, once their commitments are computed, and
-    /// records them. `end` moves behind them.
-    async fn finish_drafts(&mut self, end: &mut ChainEnd) -> anyhow::Result<Group> {
-        let mut group = Vec::new();
-        while self.drafts.front().is_some_and(|draft| self.fits(&group, &draft.batch))
-            && let Some(Draft { mut batch, end: after, item }) = self.drafts.pop_front()
-        {
-            let item = item.await??;
+    /// Takes the first drafts, whose commitments are computed, and records them. `end` moves behind
+    /// them.
+    async fn record_drafts(&mut self, end: &mut ChainEnd, count: usize) -> anyhow::Result<Group> {
+        let mut group = Vec::with_capacity(count);
+        for _ in 0..count {
+            let Some(Draft { mut batch, end: after, item }) = self.drafts.pop_front() else {
+                break;
+            };
+            let item = item.finish().await?;
             self.items.keep(item.clone());
             batch.content_before = end.content;
             batch.data_hash = item.content.data_hash;
@@ -418,6 +444,7 @@ impl BatchPoster {
             Err(error) => return Err(error.into()),
         };
         if kind.is_some() {
+            let packed = self.fill_blobs(inputs.now, end, count, packed);
             return Ok(Some((packed, DataKind::Blobs)));
         }
         let chosen = self.choose_kind(inputs, DataSize::of(&packed.data));
@@ -428,7 +455,38 @@ impl BatchPoster {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Some((packed, chosen)))
+        if chosen == DataKind::Calldata {
+            return Ok(Some((packed, chosen)));
+        }
+        Ok(Some((self.fill_blobs(inputs.now, end, count, packed), chosen)))
+    }
+
+    /// Leaves the newest blocks to the next batch if that fills blobs better, and they are young
+    /// enough to wait for others: the costs of a blob do not depend on its content.
+    fn fill_blobs(
+        &self,
+        now: u64,
+        end: &ChainEnd,
+        count: usize,
+        packed: PackedBatch,
+    ) -> PackedBatch {
+        let records = self.backlog.records();
+        let is_open = records.last().is_some_and(|last| last.number == packed.last_block);
+        let blobs = blobs_for(packed.data.len());
+        if !is_open || blobs < 2 {
+            return packed;
+        }
+        let Ok(Some(fewer)) = self.fill(end, count, blob_data_bytes(blobs - 1)) else {
+            return packed;
+        };
+        let left = records.iter().find(|record| record.number > fewer.last_block);
+        let may_wait = left.is_some_and(|left| {
+            now < (left.time_ms / 1_000).saturating_add(self.posting.latency_in_flight_max)
+        });
+        if may_wait && fewer.data.len() * blobs > packed.data.len() * (blobs - 1) {
+            return fewer;
+        }
+        packed
     }
 
     /// Packs as many of the first `count` blocks as fit.

@@ -38,8 +38,12 @@ pub async fn run(
     let mut ticks = tokio::time::interval(config.poll);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        let is_committing = poster.is_committing();
         let outcome = async {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = poster.committed(), if is_committing => {}
+            }
             poster.step(now()).await
         };
         tokio::select! {

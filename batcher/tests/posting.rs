@@ -11,8 +11,10 @@ mod types;
 use alloy::consensus::Transaction;
 use alloy_primitives::U256;
 use fixture::{GWEI, PostingWorld, account, batcher};
-use turnpike_batcher::{CrashPlan, CrashPoint, DataMode, PlannedCrash, StepOutcome, WaitReason};
-use turnpike_l1::L1Error;
+use turnpike_batcher::{
+    BatchPoster, CrashPlan, CrashPoint, DataMode, PlannedCrash, StepOutcome, WaitReason,
+};
+use turnpike_l1::{L1Client, L1Endpoints, L1Error};
 
 /// L1's pool while the poster is down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +125,75 @@ async fn batch_pending_in_a_gas_spike_is_replaced_within_the_limit() {
     let fees: Vec<u128> = signed.iter().map(Transaction::max_fee_per_gas).collect();
     assert!(fees.windows(2).all(|fees| fees[1] >= 2 * fees[0]), "{fees:?}");
     assert_eq!(world.check().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn young_blocks_wait_for_others_to_fill_a_further_blob() {
+    let mut world = PostingWorld::new(DataMode::Blobs).await;
+    world.posting.latency_in_flight_max = 100;
+    for _ in 0..3 {
+        world.seal_large(60_000).await;
+    }
+    let mut poster = world.poster(CrashPlan::default()).await;
+    world.now = world.blocks()[2].time_ms / 1_000 + 99;
+    let held = async |poster: &BatchPoster| {
+        let batches = poster.outbox().unconfirmed_batches().await.expect("reads");
+        batches.iter().map(|batch| (batch.first_block, batch.last_block)).collect::<Vec<_>>()
+    };
+    world.step_once(&mut poster).await.expect("posts");
+    let outcome = world.step_once(&mut poster).await.expect("looks");
+    assert_eq!(outcome, StepOutcome::Waits(WaitReason::Filling));
+    assert_eq!(held(&poster).await, [(1, 2)], "all three fill two blobs less than two fill one");
+    world.seal_large(60_000).await;
+    world.steps(&mut poster, 1).await.expect("looks");
+    world.steps(&mut poster, 1).await.expect("posts once the first is on L1");
+    assert_eq!(held(&poster).await, [(1, 2), (3, 4)], "what waited fills a blob with the next");
+    // Blocks of the greatest age do not wait.
+    for _ in 0..3 {
+        world.seal_large(60_000).await;
+    }
+    world.now = world.blocks()[6].time_ms / 1_000 + 100;
+    world.run(&mut poster).await.expect("posts");
+    assert_eq!(held(&poster).await, [(1, 2), (3, 4), (5, 7)]);
+    assert_eq!(world.check().await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_do_not_wait_for_commitments() {
+    let mut world = PostingWorld::new(DataMode::Blobs).await;
+    world.seal(1).await;
+    let mut poster = world.poster(CrashPlan::default()).await;
+    let outcome = poster.step(world.now).await.expect("drafts");
+    assert_eq!(outcome, StepOutcome::Waits(WaitReason::Committing));
+    assert!(poster.is_committing());
+    // A caller may give up the wait.
+    let given_up = async {
+        tokio::select! { biased; () = poster.committed() => true, () = std::future::ready(()) => false }
+    };
+    assert!(!given_up.await);
+    poster.committed().await;
+    assert!(!poster.is_committing());
+    let outcome = poster.step(world.now).await.expect("sends");
+    assert!(outcome.is_sent(), "{outcome:?}");
+    world.run(&mut poster).await.expect("posts");
+    assert_eq!(world.check().await, 1);
+}
+
+/// The node attaches blobs and commitments to their transaction.
+#[tokio::test(flavor = "multi_thread")]
+async fn blobs_of_a_development_node_are_read_without_a_beacon_api() {
+    let mut world = PostingWorld::new(DataMode::Blobs).await;
+    world.seal(3).await;
+    let mut poster = world.poster(CrashPlan::default()).await;
+    world.run(&mut poster).await.expect("posts");
+    let beacon = Some("http://127.0.0.1:1".to_owned());
+    let endpoints = L1Endpoints { beacon, ..world.anvil.url().into() };
+    let client = L1Client::connect(endpoints, &world.genesis).await.expect("connects");
+    let view = world.view().await;
+    let posted = view.entries().last().expect("a batch");
+    let payload = client.payload(posted).await.expect("read from the transaction");
+    assert_eq!(payload.blob_hashes.len(), 1);
+    assert_eq!(payload, world.client().await.payload(posted).await.expect("read"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,9 @@ use crate::{PoolLimits, SubmissionRoute};
 /// Default number of blocks between checkpoints.
 pub const CHECKPOINT_BLOCKS: u64 = 1_000;
 
+/// Default for [`SequencerConfig::origin_step`]: a slot of Ethereum.
+pub const ORIGIN_STEP: u64 = 12;
+
 /// Limits of the blocks that L1 does not hold yet. Beyond either no block is opened, and the pool
 /// fills up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub struct SequencerConfig {
     pub block_interval: Duration,
     /// Interval after which an empty block is sealed, so that an idle chain follows L1.
     pub heartbeat: Duration,
+    /// Seconds of L1 that blocks keep their origin, at least.
+    pub origin_step: u64,
     /// Limits of the blocks that L1 does not hold yet.
     pub backlog: BacklogLimits,
     /// The engine that executes blocks, also those of the journal at the start.

@@ -58,7 +58,7 @@ pub mod unindexed;
 
 pub use admin_control::{AdminControl, ProducerStopped};
 pub use chain_handle::ChainHandle;
-pub use config::{BacklogLimits, CHECKPOINT_BLOCKS, SequencerConfig};
+pub use config::{BacklogLimits, CHECKPOINT_BLOCKS, ORIGIN_STEP, SequencerConfig};
 pub use divergence::Divergence;
 pub use execution::{BlockExecution, StageMicroseconds};
 pub use failure::NodeFailure;

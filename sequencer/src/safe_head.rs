@@ -19,7 +19,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use tokio::task::block_in_place;
 use tracing::info;
-use turnpike_protocol::{Origin, predeploys::MESSAGE_PASSER};
+use turnpike_protocol::predeploys::MESSAGE_PASSER;
 
 use crate::{
     NodeHandles, PostedRange,
@@ -57,13 +57,15 @@ pub struct PasserProofRetention {
 }
 
 impl PasserProofRetention {
-    /// Applies L1's progress and drops the proofs that no withdrawal can use anymore.
+    /// Applies L1's progress and drops the proofs that no withdrawal can use anymore. Blocks keep
+    /// an origin for `origin_step` seconds of L1.
     pub async fn apply_l1_progress(
         &mut self,
         handles: &NodeHandles,
         progress: L1Progress,
+        origin_step: u64,
     ) -> anyhow::Result<()> {
-        let finalized = update_settlement(handles, progress).await;
+        let finalized = update_settlement(handles, progress, origin_step).await;
         if finalized > self.pruned_to {
             handles.chain.database.drop_passer_proofs(self.pruned_to + 1, finalized).await?;
             self.pruned_to = finalized;
@@ -73,13 +75,13 @@ impl PasserProofRetention {
 }
 
 /// Updates the settlement and returns the newest finalized block.
-async fn update_settlement(handles: &NodeHandles, progress: L1Progress) -> u64 {
+async fn update_settlement(handles: &NodeHandles, progress: L1Progress, origin_step: u64) -> u64 {
     let mut settlement = handles.settlement.write().await;
     settlement.l1 = Some(progress.head);
     settlement.l1_error = None;
     settlement.l1_seen_at = Some(Instant::now());
     settlement.first_entry = progress.first_entry;
-    settlement.origin = settlement.newest_entry().map(Origin::from);
+    settlement.advance_origin(progress.head.time, origin_step);
     settlement.deposits.extend(progress.deposits);
     settlement.outputs = progress.outputs;
     settlement.disputes = progress.disputes;

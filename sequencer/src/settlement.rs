@@ -81,7 +81,7 @@ pub struct Settlement {
     pub l1_error: Option<String>,
     /// When L1 last answered.
     pub l1_seen_at: Option<Instant>,
-    /// The newest entry's attributes: the origin of the next block.
+    /// The origin of the next block: the newest entry when it was chosen.
     pub origin: Option<Origin>,
     /// The inbox's own entry, number 0.
     pub first_entry: Option<Entry>,
@@ -117,6 +117,15 @@ impl Settlement {
     /// Number of the queue's deposits that entries have consumed.
     pub fn deposits_consumed(&self) -> u64 {
         self.newest_entry().map_or(0, |entry| entry.deposit_count)
+    }
+
+    /// Takes the newest entry as the origin once the present one is `step` seconds old at this time
+    /// of L1. A batch has one origin, so each change of it ends a batch.
+    pub(crate) fn advance_origin(&mut self, l1_time: u64, step: u64) {
+        let is_young = |origin: &Origin| l1_time < origin.l1_time.saturating_add(step);
+        if !self.origin.as_ref().is_some_and(is_young) {
+            self.origin = self.newest_entry().map(Origin::from);
+        }
     }
 
     /// Removes what L1 dropped. `entries`, entry 0 included, and `deposits` remain.
@@ -221,6 +230,29 @@ mod tests {
     fn output(parent: u64, entry: u8, seed: u8, status: OutputStatus) -> ProposedOutput {
         let (entry, l2_block) = (entry.into(), entry.into());
         ProposedOutput { parent, entry, l2_block, status, ..ProposedOutput::genesis(root(seed)) }
+    }
+
+    #[test]
+    fn origin_stays_for_the_step() {
+        let entry_at = |index: u8, l1_time| PostedRange {
+            entry: Entry { l1_time, ..posted(index).entry },
+            ..posted(index)
+        };
+        let mut settlement = Settlement { posted: vec![entry_at(1, 100)], ..Settlement::default() };
+        let origin_at = |settlement: &mut Settlement, l1_time, step| {
+            settlement.advance_origin(l1_time, step);
+            settlement.origin.map(|origin| origin.entry)
+        };
+        assert_eq!(origin_at(&mut settlement, 100, 12), Some(1));
+        settlement.posted.push(entry_at(2, 101));
+        assert_eq!(origin_at(&mut settlement, 111, 12), Some(1), "eleven seconds");
+        // L1's clock decides, not the newest entry's time: the origin of a quiet chain moves, too.
+        assert_eq!(origin_at(&mut settlement, 112, 12), Some(2), "twelve seconds");
+        settlement.posted.push(entry_at(3, 112));
+        assert_eq!(origin_at(&mut settlement, 112, 0), Some(3), "no step");
+        settlement.posted.push(entry_at(4, 113));
+        settlement.rewind(3, 0);
+        assert_eq!(origin_at(&mut settlement, 113, 12), Some(2), "the newest that L1 has");
     }
 
     #[test]

@@ -13,9 +13,9 @@ use tokio::{join, sync::OnceCell, task::spawn_blocking};
 use tracing::debug;
 
 use crate::{
-    Kzg, L1Error,
+    L1Error,
     http::{http_client, parse_url},
-    served::{CheckedBlobs, check_served},
+    served::{ServedBlobs, concatenate},
 };
 
 /// Maximum size of a response in bytes. It exceeds the blobs of one block in hexadecimal.
@@ -110,26 +110,22 @@ impl Beacon {
                 BlockNaming::Blocks => Vec::new(),
             }
         };
-        let (served, commitments) = join!(self.served(block_id, hashes), commitments);
-        let mut found = check(served?, commitments, hashes).await;
+        let (blobs, commitments) = join!(self.served(block_id, hashes), commitments);
+        let mut found = ServedBlobs { blobs: blobs?, commitments }.check(hashes).await;
         // Some servers filter by only one of several hashes.
         for hash in hashes {
             if !found.contains_key(hash) {
-                let served = self.served(block_id, &[*hash]).await?;
-                found.extend(check(served, Vec::new(), &[*hash]).await);
+                let blobs = self.served(block_id, &[*hash]).await?;
+                let served = ServedBlobs { blobs, ..ServedBlobs::default() };
+                found.extend(served.check(&[*hash]).await);
             }
         }
-        let mut data = Vec::new();
-        for hash in hashes {
-            let blob = found.get(hash).ok_or_else(|| {
-                let others = found.len();
-                L1Error::NotYet(format!(
-                    "blob {hash} of L1 block {number} is not served, {others} others are"
-                ))
-            })?;
-            data.extend_from_slice(blob);
-        }
-        Ok(data.into())
+        concatenate(&found, hashes).map_err(|hash| {
+            let others = found.len();
+            L1Error::NotYet(format!(
+                "blob {hash} of L1 block {number} is not served, {others} others are"
+            ))
+        })
     }
 
     /// Fetches blobs of a block, in its order. The server may serve more blobs than requested, or
@@ -215,12 +211,6 @@ impl Beacon {
             L1Error::Unreachable(format!("the beacon API's response is malformed: {error}"))
         })
     }
-}
-
-/// [`check_served`] on KZG's threads.
-async fn check(served: Vec<Bytes>, commitments: Vec<Bytes48>, hashes: &[B256]) -> CheckedBlobs {
-    let hashes = hashes.to_vec();
-    Kzg::shared().run(move |kzg| check_served(kzg, served, &commitments, &hashes)).await
 }
 
 #[cfg(test)]

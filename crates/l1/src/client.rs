@@ -1,16 +1,18 @@
 //! A connection to L1: JSON-RPC endpoint, beacon API and archive of batch data.
 
+use std::marker::PhantomData;
+
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
     providers::{DynProvider, Provider as _, ProviderBuilder},
     rpc::{
-        client::RpcClient,
-        types::{Filter, Log},
+        client::{BatchRequest, RpcClient, Waiter},
+        types::{Block, Filter, Log, TransactionRequest},
     },
-    sol_types::SolCall as _,
+    sol_types::SolCall,
     transports::http::Http,
 };
-use alloy_consensus::Transaction as _;
+use alloy_consensus::{Transaction as _, TxEnvelope};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use turnpike_protocol::{
     ChainConfig, DataKind, Entry, Genesis, L1Deployment, OutputRoot, output_claim,
@@ -23,6 +25,7 @@ use crate::{
     beacon::Beacon,
     check::check_contracts,
     http::{http_client, parse_url},
+    served::{ServedBlobs, concatenate},
 };
 
 /// Endpoints that serve L1.
@@ -113,27 +116,38 @@ impl L1Client {
 
     /// Reads L1's head.
     pub async fn head(&self) -> Result<L1Head, L1Error> {
-        let latest = self
-            .header(BlockNumberOrTag::Latest)
-            .await?
-            .ok_or_else(|| L1Error::NotYet("there is no latest block".to_owned()))?;
-        let finalized = self.header(BlockNumberOrTag::Finalized).await.ok().flatten();
+        let mut batch = BatchRequest::new(self.provider.client());
+        let mut block = |tag: BlockNumberOrTag| -> Result<_, L1Error> {
+            Ok(batch.add_call::<_, Option<Block>>("eth_getBlockByNumber", &(tag, false))?)
+        };
+        let (latest, finalized) =
+            (block(BlockNumberOrTag::Latest)?, block(BlockNumberOrTag::Finalized)?);
+        batch.send().await?;
+        let latest = latest.await?;
+        let latest =
+            latest.ok_or_else(|| L1Error::NotYet("there is no latest block".to_owned()))?.header;
+        let finalized = finalized.await.ok().flatten();
         Ok(L1Head {
             number: latest.number,
             hash: latest.hash,
             time: latest.timestamp,
-            finalized: finalized.map(|header| header.number),
+            finalized: finalized.map(|block| block.header.number),
         })
     }
 
     /// Who may append batches, as of the block with this hash.
     pub async fn batcher_keys(&self, block: B256) -> Result<BatcherKeys, L1Error> {
-        let at = BlockId::hash(block);
-        let inbox = Inbox::new(self.deployment.inbox, &self.provider);
-        let pending = inbox.pendingBatcher().block(at).call().await?;
-        let from = inbox.pendingBatcherFrom().block(at).call().await?;
-        let pending = (!pending.is_zero()).then_some((pending, from));
-        Ok(BatcherKeys { batcher: inbox.batcher().block(at).call().await?, pending })
+        let inbox = self.deployment.inbox;
+        let mut calls = CallBatch::new(&self.provider, block);
+        let pending = calls.add(inbox, &Inbox::pendingBatcherCall {})?;
+        let from = calls.add(inbox, &Inbox::pendingBatcherFromCall {})?;
+        let batcher = calls.add(inbox, &Inbox::batcherCall {})?;
+        calls.send().await?;
+        let missing = || L1Error::Inconsistent("the inbox is not deployed".to_owned());
+        let pending = pending.value().await?.ok_or_else(missing)?;
+        let from = from.value().await?.ok_or_else(missing)?;
+        let batcher = batcher.value().await?.ok_or_else(missing)?;
+        Ok(BatcherKeys { batcher, pending: (!pending.is_zero()).then_some((pending, from)) })
     }
 
     /// Reads the batch data of an entry from the archive or from L1, and checks it against the
@@ -168,7 +182,10 @@ impl L1Client {
         })?;
         if entry.data_kind == DataKind::Blobs {
             let hashes = &payload.blob_hashes;
-            payload.data = self.beacon.blobs(entry.l1_block_number, entry.l1_time, hashes).await?;
+            payload.data = match attached_blobs(tx.into_inner(), hashes).await {
+                Some(data) => data,
+                None => self.beacon.blobs(entry.l1_block_number, entry.l1_time, hashes).await?,
+            };
         }
         Ok(payload)
     }
@@ -214,31 +231,42 @@ impl L1Source for L1Client {
     }
 
     async fn counts(&self, block: B256) -> Result<ContractCounts, L1Error> {
-        let at = BlockId::hash(block);
-        let inbox = Inbox::new(self.deployment.inbox, &self.provider);
-        let portal = Portal::new(self.deployment.portal, &self.provider);
-        let rollup = Rollup::new(self.deployment.rollup, &self.provider);
-        let deposits = deployed(portal.depositCount().block(at).call().await, 0)?;
-        let deposit_acc = portal.depositAcc(deposits).block(at).call().await;
-        let outputs = rollup.outputCount().block(at).call().await;
-        let dispute = Dispute::new(self.deployment.dispute, &self.provider);
-        let challenges = dispute.challengeCount().block(at).call().await;
-        let games = dispute.gameCount().block(at).call().await;
+        let L1Deployment { inbox, portal, rollup, dispute, .. } = self.deployment;
+        let mut calls = CallBatch::new(&self.provider, block);
+        let entries = calls.add(inbox, &Inbox::entryCountCall {})?;
+        let content = calls.add(inbox, &Inbox::contentCall {})?;
+        let deposits = calls.add(portal, &Portal::depositCountCall {})?;
+        let outputs = calls.add(rollup, &Rollup::outputCountCall {})?;
+        let challenges = calls.add(dispute, &Dispute::challengeCountCall {})?;
+        let games = calls.add(dispute, &Dispute::gameCountCall {})?;
+        calls.send().await?;
+        let deposits = deposits.value().await?.unwrap_or_default();
+        let mut calls = CallBatch::new(&self.provider, block);
+        let deposit_acc = calls.add(portal, &Portal::depositAccCall { count: deposits })?;
+        calls.send().await?;
+        // A contract that is not deployed at that block has no value.
         Ok(ContractCounts {
-            entries: deployed(inbox.entryCount().block(at).call().await, 0)?,
-            content: deployed(inbox.content().block(at).call().await, B256::ZERO)?,
+            entries: entries.value().await?.unwrap_or_default(),
+            content: content.value().await?.unwrap_or_default(),
             deposits,
-            deposit_acc: deployed(deposit_acc, B256::ZERO)?,
+            deposit_acc: deposit_acc.value().await?.unwrap_or_default(),
             // The genesis output counts even before its contract is deployed.
-            outputs: deployed(outputs, U256::from(1))?.saturating_to(),
-            challenges: deployed(challenges, U256::ZERO)?.saturating_to(),
-            games: deployed(games, U256::ZERO)?.saturating_to(),
+            outputs: outputs.value().await?.unwrap_or(U256::ONE).saturating_to(),
+            challenges: challenges.value().await?.unwrap_or_default().saturating_to(),
+            games: games.value().await?.unwrap_or_default().saturating_to(),
         })
     }
 
     async fn payload(&self, posted: &PostedEntry) -> Result<EntryPayload, L1Error> {
         self.payload(posted).await
     }
+}
+
+/// The blobs with these hashes, if the endpoint sent them with their transaction: a development
+/// node, which serves no commitments otherwise.
+async fn attached_blobs(tx: TxEnvelope, hashes: &[B256]) -> Option<Bytes> {
+    let found = ServedBlobs::attached_to(tx)?.check(hashes).await;
+    concatenate(&found, hashes).ok()
 }
 
 /// The payload of the item that became `entry`: its calldata, or the hashes of its blobs, which are
@@ -265,11 +293,46 @@ fn item_payload(
     })
 }
 
-/// Result of a contract call, or `before` if the contract is not deployed at that block.
-fn deployed<T>(answer: alloy::contract::Result<T>, before: T) -> Result<T, L1Error> {
-    match answer {
-        Err(alloy::contract::Error::ZeroData(..)) => Ok(before),
-        answer => Ok(answer?),
+/// Contract calls at one block, sent as one request.
+struct CallBatch<'a> {
+    batch: BatchRequest<'a>,
+    block: BlockId,
+}
+
+/// The answer to a contract call.
+struct CallAnswer<C> {
+    returned: Waiter<Bytes>,
+    call: PhantomData<C>,
+}
+
+impl<'a> CallBatch<'a> {
+    fn new(provider: &'a DynProvider, block: B256) -> Self {
+        Self { batch: BatchRequest::new(provider.client()), block: BlockId::hash(block) }
+    }
+
+    fn add<C: SolCall>(&mut self, to: Address, call: &C) -> Result<CallAnswer<C>, L1Error> {
+        let input = Bytes::from(call.abi_encode());
+        let request = TransactionRequest::default().to(to).input(input.into());
+        let returned = self.batch.add_call("eth_call", &(request, self.block))?;
+        Ok(CallAnswer { returned, call: PhantomData })
+    }
+
+    async fn send(self) -> Result<(), L1Error> {
+        Ok(self.batch.send().await?)
+    }
+}
+
+impl<C: SolCall> CallAnswer<C> {
+    /// What the call returned; `None` if there is no contract. The batch was sent.
+    async fn value(self) -> Result<Option<C::Return>, L1Error> {
+        let returned = self.returned.await?;
+        if returned.is_empty() {
+            return Ok(None);
+        }
+        let value = C::abi_decode_returns(&returned).map_err(|error| {
+            L1Error::Inconsistent(format!("a contract's answer is malformed: {error}"))
+        })?;
+        Ok(Some(value))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Checks the blobs that a beacon API serves, and finds those with the requested hashes.
+//! Checks the blobs that a server sends, and finds those with the requested hashes.
 //!
 //! The server says which commitments the block has and in which order. If its blobs match them, one
 //! check covers all of them. Otherwise each blob's commitment is computed, so that a wrong blob or
@@ -6,7 +6,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use alloy_eips::eip4844::{Bytes48, kzg_to_versioned_hash};
+use alloy_consensus::{TxEip4844Variant, TxEnvelope};
+use alloy_eips::{
+    eip4844::{Bytes48, kzg_to_versioned_hash},
+    eip7594::BlobTransactionSidecarVariant,
+};
 use alloy_primitives::{B256, Bytes};
 use tracing::debug;
 
@@ -15,9 +19,50 @@ use crate::kzg::Kzg;
 /// Blobs keyed by the versioned hashes that their bytes have.
 pub(crate) type CheckedBlobs = HashMap<B256, Bytes>;
 
+/// Blobs as a server sends them, unchecked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ServedBlobs {
+    /// Blobs of one L1 block, in its order. There may be more than requested, or others.
+    pub(crate) blobs: Vec<Bytes>,
+    /// The block's commitments, in its order; empty if the server does not send them.
+    pub(crate) commitments: Vec<Bytes48>,
+}
+
+impl ServedBlobs {
+    /// The blobs that a transaction has attached, as in the pool. Development nodes serve them so.
+    pub(crate) fn attached_to(tx: TxEnvelope) -> Option<Self> {
+        let TxEnvelope::Eip4844(signed) = tx else { return None };
+        let TxEip4844Variant::TxEip4844WithSidecar(tx) = signed.strip_signature() else {
+            return None;
+        };
+        let (blobs, commitments) = match tx.sidecar {
+            BlobTransactionSidecarVariant::Eip4844(sidecar) => (sidecar.blobs, sidecar.commitments),
+            BlobTransactionSidecarVariant::Eip7594(sidecar) => (sidecar.blobs, sidecar.commitments),
+        };
+        let blobs = blobs.iter().map(|blob| Bytes::copy_from_slice(blob.as_slice())).collect();
+        Some(Self { blobs, commitments })
+    }
+
+    /// [`check_served`] on KZG's threads.
+    pub(crate) async fn check(self, requested: &[B256]) -> CheckedBlobs {
+        let requested = requested.to_vec();
+        let Self { blobs, commitments } = self;
+        Kzg::shared().run(move |kzg| check_served(kzg, blobs, &commitments, &requested)).await
+    }
+}
+
+/// The blobs with these hashes, concatenated. The error is the first hash without a blob.
+pub(crate) fn concatenate(found: &CheckedBlobs, hashes: &[B256]) -> Result<Bytes, B256> {
+    let mut data = Vec::new();
+    for hash in hashes {
+        data.extend_from_slice(found.get(hash).ok_or(*hash)?);
+    }
+    Ok(data.into())
+}
+
 /// Returns the served blobs that were requested. May also return other blobs. `commitments` are
 /// those of the block, in its order, or empty if the server does not tell.
-pub(crate) fn check_served(
+fn check_served(
     kzg: &Kzg,
     served: Vec<Bytes>,
     commitments: &[Bytes48],

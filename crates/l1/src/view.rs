@@ -74,6 +74,8 @@ pub struct L1View<S = L1Client> {
     /// Number of confirmations that a block needs before it is read.
     confirmations: u64,
     head: Option<L1Head>,
+    /// Whether everything up to that head was read and checked, and nothing later.
+    is_complete: bool,
     records: Records,
     /// Last block read when [`Self::advance`] last succeeded. Callers know the view up to this
     /// block.
@@ -87,13 +89,25 @@ impl<S: L1Source> L1View<S> {
     pub fn new(source: S, confirmations: u64, genesis_output: OutputRoot) -> Self {
         let config_hash = source.config().hash(genesis_output.block_hash);
         let records = Records::new(config_hash, genesis_output);
-        Self { source, confirmations, head: None, records, reported: None, reorg: None }
+        Self {
+            source,
+            confirmations,
+            head: None,
+            is_complete: false,
+            records,
+            reported: None,
+            reorg: None,
+        }
     }
 
     /// Reads L1's new blocks. If it fails, the view may have read some of them without checking
     /// them: call it again until it succeeds before using the view. An error loses no reorg.
     pub async fn advance(&mut self) -> Result<Advance, L1Error> {
         let head = self.source.head().await?;
+        if self.is_complete && self.head == Some(head) {
+            return Ok(Advance { head, reorg: None });
+        }
+        self.is_complete = false;
         let common = self.common_points(&head).await?;
         if common < self.records.points().len() {
             self.rewind(common);
@@ -102,6 +116,7 @@ impl<S: L1Source> L1View<S> {
         self.read_to(readable).await?;
         self.reported = self.last_read();
         self.head = Some(head);
+        self.is_complete = true;
         Ok(Advance { head, reorg: self.reorg.take() })
     }
 

@@ -2,13 +2,16 @@ use alloy::{
     eips::{BlockId, BlockNumberOrTag, eip7594::BlobTransactionSidecarEip7594},
     network::TransactionBuilder as _,
     providers::{DynProvider, Provider as _},
-    rpc::types::{TransactionReceipt, TransactionRequest, state::StateOverride},
+    rpc::{
+        client::BatchRequest,
+        types::{FeeHistory, TransactionReceipt, TransactionRequest, state::StateOverride},
+    },
     signers::local::PrivateKeySigner,
 };
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, U64, U128, U256};
 use turnpike_l1::{Call, L1Client, L1Error, L1Head};
 
-use crate::{Fees, GasPrices, SignedTx};
+use crate::{Fees, GasPrices, SignedTx, TxType};
 
 /// Blocks whose priority fees are looked at.
 const FEE_HISTORY_BLOCKS: u64 = 5;
@@ -63,47 +66,42 @@ impl AccountClient {
         Ok(L1Head { number, hash: block.header.hash, time, finalized: None })
     }
 
-    /// Nonces and balance.
+    /// Nonces and balance after the newest block.
     pub async fn account(&self) -> Result<AccountState, L1Error> {
-        Ok(AccountState {
-            nonce: self.provider.get_transaction_count(self.address()).await?,
-            pending_nonce: self.provider.get_transaction_count(self.address()).pending().await?,
-            balance: self.provider.get_balance(self.address()).await?,
-        })
+        let head = self.head().await?;
+        Ok(self.observe(head.hash, TxType::Call).await?.0)
     }
 
-    /// How many transactions of the account are on chain after the block with this hash.
-    pub async fn nonce_at(&self, block: B256) -> Result<u64, L1Error> {
-        let count = self.provider.get_transaction_count(self.address());
-        Ok(count.block_id(BlockId::hash(block)).await?)
-    }
-
-    /// Prices of the next block, blob gas included.
-    pub async fn prices(&self) -> Result<GasPrices, L1Error> {
-        let blob_base_fee = self.provider.get_blob_base_fee().await?;
-        Ok(GasPrices { blob_base_fee, ..self.gas_prices().await? })
-    }
-
-    /// Prices of the next block, with a blob base fee of zero: for accounts that send no blobs.
-    pub async fn gas_prices(&self) -> Result<GasPrices, L1Error> {
-        let history = self
-            .provider
-            .get_fee_history(
-                FEE_HISTORY_BLOCKS,
-                BlockNumberOrTag::Latest,
-                &[PRIORITY_FEE_PERCENTILE],
-            )
-            .await?;
-        let missing = || L1Error::NotYet("the fee history is empty".to_owned());
-        let mut rewards: Vec<u128> =
-            history.reward.iter().flatten().filter_map(|block| block.first().copied()).collect();
-        rewards.sort_unstable();
-        let median = rewards.get(rewards.len() / 2).copied().unwrap_or_default();
-        Ok(GasPrices {
-            base_fee: history.next_block_base_fee().ok_or_else(missing)?,
-            priority_fee: median.max(PRIORITY_FEE_MIN),
-            blob_base_fee: 0,
-        })
+    /// The account after the block with this hash, and the prices of the next block, in one
+    /// request. The blob base fee is zero for accounts that send no blobs.
+    pub async fn observe(
+        &self,
+        block: B256,
+        tx_type: TxType,
+    ) -> Result<(AccountState, GasPrices), L1Error> {
+        let (address, latest) = (self.address(), BlockNumberOrTag::Latest);
+        let mut batch = BatchRequest::new(self.provider.client());
+        let mut count =
+            |block: BlockId| batch.add_call::<_, U64>("eth_getTransactionCount", &(address, block));
+        let (nonce, pending_nonce) = (count(BlockId::hash(block))?, count(BlockId::pending())?);
+        let balance = batch.add_call("eth_getBalance", &(address, latest))?;
+        let history = (U64::from(FEE_HISTORY_BLOCKS), latest, [PRIORITY_FEE_PERCENTILE]);
+        let history = batch.add_call::<_, FeeHistory>("eth_feeHistory", &history)?;
+        let blob_base_fee = match tx_type {
+            TxType::Call => None,
+            TxType::Blobs => Some(batch.add_call::<_, U128>("eth_blobBaseFee", &())?),
+        };
+        batch.send().await?;
+        let account = AccountState {
+            nonce: nonce.await?.to(),
+            pending_nonce: pending_nonce.await?.to(),
+            balance: balance.await?,
+        };
+        let blob_base_fee = match blob_base_fee {
+            Some(answer) => answer.await?.to(),
+            None => 0,
+        };
+        Ok((account, GasPrices { blob_base_fee, ..gas_prices(&history.await?)? }))
     }
 
     /// Gas that a call takes on top of the newest block, whose state is changed by `overrides`, fees
@@ -174,4 +172,18 @@ impl AccountClient {
 /// anvil's.
 fn is_known(refusal: &str) -> bool {
     ["already known", "AlreadyKnown", "already imported"].iter().any(|text| refusal.contains(text))
+}
+
+/// Prices of the next block, with a blob base fee of zero.
+fn gas_prices(history: &FeeHistory) -> Result<GasPrices, L1Error> {
+    let missing = || L1Error::NotYet("the fee history is empty".to_owned());
+    let mut rewards: Vec<u128> =
+        history.reward.iter().flatten().filter_map(|block| block.first().copied()).collect();
+    rewards.sort_unstable();
+    let median = rewards.get(rewards.len() / 2).copied().unwrap_or_default();
+    Ok(GasPrices {
+        base_fee: history.next_block_base_fee().ok_or_else(missing)?,
+        priority_fee: median.max(PRIORITY_FEE_MIN),
+        blob_base_fee: 0,
+    })
 }

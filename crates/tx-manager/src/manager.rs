@@ -251,8 +251,7 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         if !self.is_new_block {
             return Ok(());
         }
-        let nonce = self.client.nonce_at(head.hash).await?;
-        let account = self.client.account().await?;
+        let (account, prices) = self.client.observe(head.hash, self.config.carries).await?;
         let (first, first_time) = *self.first.get_or_insert((head.number, head.time));
         let seconds = head.time.saturating_sub(first_time);
         let block_seconds = seconds.checked_div(head.number.saturating_sub(first));
@@ -263,13 +262,10 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
             time: head.time,
             read,
             block_seconds: block_seconds.unwrap_or(u64::MAX).clamp(1, BLOCK_SECONDS_MAX),
-            nonce,
+            nonce: account.nonce,
             pending_nonce: account.pending_nonce,
             balance: account.balance,
-            prices: match self.config.carries {
-                TxType::Call => self.client.gas_prices().await?,
-                TxType::Blobs => self.client.prices().await?,
-            },
+            prices,
         };
         self.check_in_flight().await?;
         self.note_foreign();

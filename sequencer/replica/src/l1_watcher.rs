@@ -95,7 +95,7 @@ impl L1Watcher {
             }
             L1Event::Entry(entry) => self.waiting.push_back(*entry),
             L1Event::Progress(progress) => {
-                self.proofs.apply_l1_progress(&self.handles, *progress).await?;
+                self.proofs.apply_l1_progress(&self.handles, *progress, 0).await?;
             }
         }
         self.held = Some(done);

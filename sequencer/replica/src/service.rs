@@ -141,6 +141,7 @@ impl ReplicaConfig {
             l1_poll: self.l1_poll,
             block_interval: CHECK_INTERVAL,
             heartbeat: NEVER,
+            origin_step: 0,
             // With this backlog no block is opened.
             backlog: BacklogLimits::NO_BLOCKS,
             checkpoint_blocks: CHECKPOINT_BLOCKS,

@@ -95,7 +95,9 @@ impl Driver {
 
     async fn apply_progress(&mut self, progress: L1Progress) -> anyhow::Result<()> {
         let last_read = progress.last_read;
-        self.proofs.apply_l1_progress(&self.handles, progress).await?;
+        // The origin stays as young as a quiet chain's.
+        let step = self.config.origin_step.min(self.handles.chain.config.origin_age_max / 4);
+        self.proofs.apply_l1_progress(&self.handles, progress, step).await?;
         if self.production().awaits_l1_recheck && self.recheck_unposted(last_read).await? {
             self.production().awaits_l1_recheck = false;
         }

@@ -1,8 +1,10 @@
 //! `turnpike bench kzg`: checks of served blobs and cell proofs, one blob after another and as the
 //! roles do it, in the same run.
 
-use std::thread::available_parallelism;
+use std::{thread::available_parallelism, time::Duration};
 
+use alloy_eips::{eip4844::env_settings::EnvKzgSettings, eip7594::BlobTransactionSidecarEip7594};
+use alloy_primitives::B256;
 use anyhow::{Context as _, ensure};
 use clap::Args;
 use turnpike_l1::{Kzg, ProofTables};
@@ -99,11 +101,33 @@ pub fn kzg(args: &KzgArgs) -> anyhow::Result<()> {
             proofs.push(contender(name, Box::new(run)));
         }
     }
-    for contenders in [&mut checks, &mut proofs] {
+    let node = Contender {
+        name: "proofs checked by an L1 node".to_owned(),
+        run: Box::new(|| is_accepted(&sidecar, &hashes)),
+        times: Vec::new(),
+    };
+    for contenders in [&mut checks, &mut proofs, &mut vec![node]] {
         measure(contenders, args.rounds)?;
         print(contenders, args.blobs);
     }
     Ok(())
+}
+
+/// Processor time that an L1 node takes for each blob of a transaction with so many, before it
+/// accepts the transaction: the median of a few rounds.
+pub fn node_check_time(blobs: usize) -> anyhow::Result<Duration> {
+    let packed = pack_blobs(&content(blobs)).context("too many blobs")?;
+    let sidecar = Kzg::shared().sidecar(&packed, ProofTables::None)?;
+    let hashes: Vec<_> = sidecar.versioned_hashes().collect();
+    let run = Box::new(|| is_accepted(&sidecar, &hashes));
+    let mut node = [Contender { name: "the check".to_owned(), run, times: Vec::new() }];
+    measure(&mut node, KzgArgs::default().rounds)?;
+    Ok(Time::median(&node[0].times).cpu / u32::try_from(blobs)?)
+}
+
+/// Checks cell proofs as EIP-7594 has nodes do it, with their library.
+fn is_accepted(sidecar: &BlobTransactionSidecarEip7594, hashes: &[B256]) -> bool {
+    sidecar.validate(hashes, EnvKzgSettings::Default.get()).is_ok()
 }
 
 /// Random bytes that fill this many blobs.

@@ -48,7 +48,7 @@ pub use derive::{DeriveBenchArgs, derive};
 pub use engine_report::{EngineReport, StageShares};
 pub use execute::{execute, measure};
 #[cfg(feature = "kzg")]
-pub use kzg::{KzgArgs, kzg};
+pub use kzg::{KzgArgs, kzg, node_check_time};
 pub use pre_state::{PreState, PreStateAccount};
 #[cfg(feature = "prove")]
 pub use prove::{ProveArgs, prove};

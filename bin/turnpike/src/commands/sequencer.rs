@@ -7,7 +7,7 @@ use clap::Args;
 use turnpike_api::{ApiConfig, LogControl, run_sequencer};
 use turnpike_l1::Archive;
 use turnpike_sequencer::{
-    BacklogLimits, CHECKPOINT_BLOCKS, PoolLimits, SequencerConfig, SubmissionRoute,
+    BacklogLimits, CHECKPOINT_BLOCKS, ORIGIN_STEP, PoolLimits, SequencerConfig, SubmissionRoute,
 };
 use turnpike_storage::DatabaseLocation;
 
@@ -45,6 +45,9 @@ pub(crate) struct SequencerArgs {
     /// Seconds after which an empty block is sealed.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) heartbeat: u64,
+    /// Seconds of L1 after which blocks take a newer inbox entry as their origin. Each change of origin ends a batch.
+    #[arg(long, value_name = "SECONDS", default_value_t = ORIGIN_STEP)]
+    pub(crate) origin_step: u64,
     /// Bytes on L1 that blocks may be ahead of it, compressed as the batches before. Beyond it, no block is made and the pool fills.
     #[arg(long, value_name = "BYTES", default_value_t = BacklogLimits::default().bytes_max)]
     pub(crate) backlog_bytes_max: u64,
@@ -111,6 +114,7 @@ pub(crate) async fn run(args: SequencerArgs, log: LogControl) -> anyhow::Result<
         l1_poll: args.chain.l1_poll(),
         block_interval: Duration::from_millis(args.block_interval_ms.max(1)),
         heartbeat: Duration::from_secs(args.heartbeat),
+        origin_step: args.origin_step,
         backlog: BacklogLimits {
             bytes_max: args.backlog_bytes_max,
             seconds_max: args.backlog_seconds_max,

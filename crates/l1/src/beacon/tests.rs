@@ -8,6 +8,7 @@ use alloy_primitives::hex;
 use turnpike_protocol::{BLOB_BYTES, pack_blobs};
 
 use super::*;
+use crate::Kzg;
 
 /// Serves responses by path prefix, and 404 for every other path.
 fn serve(answers: Vec<(&'static str, String)>) -> String {

@@ -40,6 +40,7 @@ pub(crate) fn config_in(folder: &Path) -> SequencerConfig {
         // Blocks are made on demand.
         block_interval: HOUR,
         heartbeat: HOUR,
+        origin_step: 0,
         backlog: BacklogLimits::default(),
         checkpoint_blocks: CHECKPOINT_BLOCKS,
         execution: EngineConfig { mode: Mode::Sequential, ..EngineConfig::default() },

@@ -51,6 +51,9 @@ const BACKLOG_BYTES_MAX: u64 = 12 * 1024 * 1024;
 /// Longest time that a block waits for others while batches are on their way to L1, in seconds.
 const LATENCY_IN_FLIGHT_MAX: u64 = 2;
 
+/// L1 seconds that blocks keep their origin.
+const ORIGIN_STEP: u64 = 4;
+
 /// Longest time between blocks. Some clients look for a receipt only when there is a new block.
 const HEARTBEAT: Duration = Duration::from_secs(12);
 
@@ -187,6 +190,7 @@ impl Dev<'_> {
             l1_poll: L1_POLL,
             block_interval: Duration::from_millis(self.args.block_interval_ms.max(1)),
             heartbeat: HEARTBEAT,
+            origin_step: ORIGIN_STEP,
             backlog: BacklogLimits { bytes_max: BACKLOG_BYTES_MAX, ..BacklogLimits::default() },
             checkpoint_blocks: CHECKPOINT_BLOCKS,
             execution: self.args.execution.into(),

@@ -10,8 +10,8 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use turnpike_protocol::time_ms;
 
-/// Time between looks at the safe head.
-const POLL: Duration = Duration::from_millis(25);
+/// Time between looks at the safe head. Each costs the sequencer as much as a small request.
+const POLL: Duration = Duration::from_millis(100);
 
 /// Longest time without a new safe block while transactions wait.
 const STALL: Duration = Duration::from_secs(120);
@@ -97,7 +97,7 @@ impl SafeHeads {
         }
     }
 
-    /// The transactions in the blocks after `before`, up to the safe head.
+    /// The transactions in the blocks after `before`, up to the newest that was seen safe.
     pub(super) async fn settled(&self, before: u64) -> anyhow::Result<Settled> {
         let (mut blocks, mut origin) = (Vec::new(), None);
         if let Some(block) = self.l2.get_block_by_number(before.into()).await? {

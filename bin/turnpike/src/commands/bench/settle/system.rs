@@ -5,6 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use alloy::{
+    eips::eip4844::DATA_GAS_PER_BLOB,
+    providers::{DynProvider, Provider as _, ProviderBuilder},
+};
 use alloy_primitives::hex;
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
@@ -36,6 +40,12 @@ const SEQUENCER_UP: &str = "sequencer is up address=";
 /// What `turnpike dev --json` prints before its URL.
 const DEV_UP: &str = "\"l2Url\":\"";
 
+/// What `turnpike dev --json` prints before L1's URL.
+const DEV_L1: &str = "\"l1Url\":\"";
+
+/// Name of L1's process.
+pub(super) const L1_NODE: &str = "anvil";
+
 /// How the roles run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Layout {
@@ -65,6 +75,7 @@ struct Counted {
 #[derive(Debug)]
 pub(super) struct System {
     pub(super) l2_url: String,
+    l1_url: String,
     counted: Vec<Counted>,
     kept: Vec<KeptProcess>,
     l1: Option<L1>,
@@ -74,8 +85,9 @@ pub(super) struct System {
 impl System {
     pub(super) async fn start(layout: Layout) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let (l2_url, counted, kept, l1) = (String::new(), Vec::new(), Vec::new(), None);
-        let mut system = Self { l2_url, counted, kept, l1, folder };
+        let (l2_url, l1_url) = (String::new(), String::new());
+        let (counted, kept, l1) = (Vec::new(), Vec::new(), None);
+        let mut system = Self { l2_url, l1_url, counted, kept, l1, folder };
         let started = match layout {
             Layout::Separate => system.start_roles().await,
             Layout::Together => system.start_dev().await,
@@ -124,6 +136,27 @@ impl System {
         bail!("the roles still compute {} s after the load", IDLE_TIMEOUT.as_secs())
     }
 
+    /// L1's newest block.
+    pub(super) async fn l1_head(&self) -> anyhow::Result<u64> {
+        Ok(self.l1()?.get_block_number().await?)
+    }
+
+    /// Blobs of the L1 blocks after this one.
+    pub(super) async fn l1_blobs_after(&self, block: u64) -> anyhow::Result<u32> {
+        let (l1, mut blobs) = (self.l1()?, 0);
+        for number in block + 1..=l1.get_block_number().await? {
+            let block = l1.get_block_by_number(number.into()).await?;
+            let block = block.with_context(|| format!("L1 block {number} is missing"))?;
+            blobs += block.header.blob_gas_used.unwrap_or_default() / DATA_GAS_PER_BLOB;
+        }
+        Ok(u32::try_from(blobs)?)
+    }
+
+    fn l1(&self) -> anyhow::Result<DynProvider> {
+        let url = self.l1_url.parse().context("L1's URL is malformed")?;
+        Ok(DynProvider::new(ProviderBuilder::default().connect_http(url)))
+    }
+
     /// A file of this run.
     pub(super) fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -136,7 +169,8 @@ impl System {
         let accounts = Accounts::well_known()?;
         let genesis = l1.deploy(&accounts, Genesis::dev()).await?;
         l1.mine_every(L1_BLOCK_TIME).await?;
-        self.count("anvil", anvil)?;
+        self.l1_url.clone_from(&l1_url);
+        self.count(L1_NODE, anvil)?;
         let genesis_path = self.at("genesis.json");
         write_genesis(&genesis_path, &genesis)?;
         let genesis_path = genesis_path.to_string_lossy().into_owned();
@@ -173,9 +207,10 @@ impl System {
         let log = self.spawn("dev", &[&args[..], &["--data-kind", "blobs"]].concat())?;
         let l2_url = said(&log, DEV_UP).await?;
         self.l2_url = l2_url;
+        self.l1_url = said(&log, DEV_L1).await?;
         let dev = self.kept.last().and_then(KeptProcess::id);
-        let anvil = Processes::now()?.descendant(dev.context("dev has ended")?, "anvil");
-        self.count("anvil", anvil)?;
+        let anvil = Processes::now()?.descendant(dev.context("dev has ended")?, L1_NODE);
+        self.count(L1_NODE, anvil)?;
         self.count("all roles", dev)
     }
 
