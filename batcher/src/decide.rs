@@ -71,6 +71,8 @@ pub enum WaitReason {
     Inclusion,
     /// The inbox holds blocks that the journal does not.
     Journal,
+    /// The blocks' origin is too old for a batch behind others. The sequencer takes them back.
+    Origin,
     /// L1's clock is too far behind the blocks'.
     Clock,
     /// L1 gas costs more than the limit.
@@ -97,6 +99,7 @@ impl WaitReason {
             Self::InFlight => "in_flight",
             Self::Inclusion => "inclusion",
             Self::Journal => "journal",
+            Self::Origin => "origin",
             Self::Clock => "clock",
             Self::Price => "price",
             Self::Funds => "funds",
@@ -114,6 +117,7 @@ impl WaitReason {
                 false
             }
             Self::Journal
+            | Self::Origin
             | Self::Clock
             | Self::Price
             | Self::Funds
@@ -177,6 +181,12 @@ impl PostingRules {
             return Err(WaitReason::Backoff);
         }
         if self.is_due(inputs) { Ok(()) } else { Err(WaitReason::Filling) }
+    }
+
+    /// Whether blocks from this time on, in seconds, may be left to a batch behind this one.
+    pub(crate) fn may_wait(&self, inputs: &BatcherView, oldest: u64) -> bool {
+        let backlog = BacklogView { oldest, is_full: false, ..inputs.backlog };
+        !self.is_due(&BatcherView { is_behind_others: true, backlog, ..inputs.clone() })
     }
 
     /// Whether the backlog has to be posted now.

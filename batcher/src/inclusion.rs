@@ -53,8 +53,9 @@ impl BatchPoster {
     /// Records that L1 includes a batch, and its cost.
     async fn count(&mut self, batch: &OutboxBatch, posted: &PostedEntry) -> anyhow::Result<()> {
         // The endpoint lags behind its own logs: ask again at the next step.
-        let receipt = self.tx_manager.client().receipt(posted.l1_transaction).await?;
-        let Some(receipt) = receipt else { return Ok(()) };
+        let l1_transaction = posted.l1_transaction;
+        let receipts = self.tx_manager.client().receipts(&[l1_transaction]).await?;
+        let Some(receipt) = receipts.get(&l1_transaction) else { return Ok(()) };
         self.faults.pass(CrashPoint::Included)?;
         let price = |wei: u128| u64::try_from(wei).unwrap_or(i64::MAX as u64);
         // The batches of a transaction share its gas.

@@ -65,6 +65,11 @@ impl BatchPurpose {
         })
     }
 
+    /// How many batches it appends.
+    pub(crate) const fn count(&self) -> u64 {
+        self.last - self.first + 1
+    }
+
     /// Whether it appends the batch.
     pub(crate) const fn holds(&self, number: u64) -> bool {
         self.first <= number && number <= self.last

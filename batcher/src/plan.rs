@@ -96,9 +96,8 @@ impl DraftItem {
         Self { task: tokio::spawn(item), computed: None }
     }
 
-    /// Whether [`Self::wait`] returned.
-    pub(crate) const fn is_computed(&self) -> bool {
-        self.computed.is_some()
+    pub(crate) fn is_computed(&self) -> bool {
+        self.computed.is_some() || self.task.is_finished()
     }
 
     /// Waits until the item is computed. A wait that was given up may be repeated.
@@ -111,9 +110,7 @@ impl DraftItem {
 
     /// The item.
     pub(crate) async fn finish(mut self) -> anyhow::Result<AppendItem> {
-        match self.computed.take() {
-            Some(item) => item,
-            None => Ok(self.task.await??),
-        }
+        self.wait().await;
+        self.computed.take().expect("invariant: waited for")
     }
 }

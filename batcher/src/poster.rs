@@ -206,6 +206,9 @@ impl BatchPoster {
             let none = BTreeSet::new();
             let kept = if key == KeyStatus::Stops { &none } else { &wanted };
             self.tx_manager.maintain(kept).await.map_err(of_tx_manager)?;
+            if self.waits_for_origin(&plan.end) {
+                self.tx_manager.cancel_unneeded(&wanted).await.map_err(of_tx_manager)?;
+            }
         }
         if key != KeyStatus::Sends {
             return Ok(StepOutcome::Waits(WaitReason::Rotation));
@@ -220,11 +223,18 @@ impl BatchPoster {
         let outcome = self.send_all(&mut inputs, plan, wanted).await?;
         if let StepOutcome::Waits(wait) = outcome {
             self.observe_kinds(&inputs);
-            if wait.is_trouble() && !self.reads_l1_again {
+            if wait.is_trouble() && !self.reads_l1_again && !self.is_committing() {
                 self.stalled = Some((conditions, wait));
             }
         }
         Ok(outcome)
+    }
+
+    /// Whether the blocks behind the recorded batches wait for a younger origin. What was sent for
+    /// them before must not land.
+    fn waits_for_origin(&self, planned: &ChainEnd) -> bool {
+        let next = self.backlog.records().first();
+        next.is_some_and(|block| self.is_outdated(block.origin.entry, &self.end(planned)))
     }
 
     /// What in flight appends batches of the plan.

@@ -3,8 +3,8 @@
 //! # Rules
 //!
 //! A recorded batch keeps its place as long as the content before it, its origin and its deposits
-//! are those of L1, and the journal holds its blocks. Nothing that others do on L1 changes that,
-//! but for a reorg. If a forced entry came in between, the journal holds the same blocks at another
+//! are those of L1, its origin is young enough, and the journal holds its blocks. Nothing that
+//! others do on L1 changes that, but for a reorg. If a forced entry came in between, the journal holds the same blocks at another
 //! place, and the batch moves with them. The sequencer may have read that entry before the batcher:
 //! a batch that the journal does not hold is forgotten only if L1, read again, does not explain it.
 
@@ -46,6 +46,7 @@ impl BatchPoster {
             }
             let follows = batch.number == end.number + 1
                 && batch.content_before == end.content
+                && !self.is_outdated(batch.origin, &end)
                 && self.view.acc(batch.origin) == Some(batch.origin_acc)
                 && self.view.deposit_acc(batch.deposit_count) == Some(batch.deposit_acc);
             let is_held =
@@ -72,6 +73,22 @@ impl BatchPoster {
             batches.push(batch);
         }
         Ok(Some(Plan { batches, end, is_journal_in_sync }))
+    }
+
+    /// Whether a batch on this origin might be too old for derivation once L1 includes it behind
+    /// `end`: it has half of the largest age to land. The batch right behind the newest entry is
+    /// never too old on that entry, nor behind a forced one.
+    pub(crate) fn is_outdated(&self, origin: u64, end: &ChainEnd) -> bool {
+        let entries = self.view.entries();
+        let on = usize::try_from(origin).ok().and_then(|at| entries.get(at));
+        let (Some(on), Some(newest), Some(head)) = (on, entries.last(), self.view.head()) else {
+            return false;
+        };
+        let is_next = end.number == self.view.batches().len() as u64;
+        let is_exempt =
+            is_next && (origin == newest.entry.index || newest.entry.data_kind == DataKind::None);
+        let age = head.time.saturating_sub(on.entry.l1_time);
+        !is_exempt && age > self.config.origin_age_max / 2
     }
 
     /// Whether the journal holds the blocks of a batch on top of `end`. Moves the batch if they are

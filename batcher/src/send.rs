@@ -17,7 +17,7 @@ use alloy_primitives::B256;
 use tracing::{error, info, warn};
 use turnpike_l1::{Append, AppendCall, AppendItem};
 use turnpike_protocol::{BatchContent, DataKind, Effort, Parent, blob_data_bytes, blobs_for};
-use turnpike_storage::OutboxBatch;
+use turnpike_storage::{OutboxBatch, SealedInput};
 use turnpike_tx_manager::{Deferral, GasPlan, SendOutcome, SignedTx, TxCandidate, TxType};
 
 use crate::{
@@ -69,10 +69,19 @@ impl BatchPoster {
             if !inputs.is_journal_in_sync {
                 break WaitReason::Journal;
             }
-            let mut group = self.load_group(&mut unsent).await?;
+            let in_flight = wanted.iter().map(BatchPurpose::count).sum();
+            let room = u64::from(self.config.entries_per_l1_block_max).saturating_sub(in_flight);
+            if room == 0 {
+                break WaitReason::InFlight;
+            }
+            let mut group = self.load_group(&mut unsent, room).await?;
             if group.is_empty() {
-                let wait = self.draft_due(inputs, &end, &wanted).await?;
-                match self.next_drafts() {
+                let mut wait = WaitReason::Committing;
+                // What is ready does not wait for more.
+                if self.drafts.is_empty() || self.is_committing() {
+                    wait = self.draft_due(inputs, &end, &wanted).await?;
+                }
+                match self.drafts_of_call(room) {
                     0 => break wait,
                     count if self.are_computed(count) => {
                         group = self.record_drafts(&mut end, count).await?;
@@ -94,9 +103,13 @@ impl BatchPoster {
         Ok(sent.unwrap_or_else(|| StepOutcome::Waits(self.reason(wait, &wanted))))
     }
 
-    /// The first of these recorded batches that fit one transaction.
-    async fn load_group(&self, unsent: &mut VecDeque<OutboxBatch>) -> anyhow::Result<Group> {
-        let count = self.count_of_call(unsent.iter());
+    /// The first of these recorded batches that fit one transaction, `room` at most.
+    async fn load_group(
+        &self,
+        unsent: &mut VecDeque<OutboxBatch>,
+        room: u64,
+    ) -> anyhow::Result<Group> {
+        let count = self.count_of_call(unsent.iter(), room);
         let mut group = Vec::with_capacity(count);
         for batch in unsent.drain(..count) {
             let Some(whole) = self.outbox.batch(batch.number).await? else { break };
@@ -106,23 +119,23 @@ impl BatchPoster {
         Ok(group)
     }
 
-    /// Whether [`Self::committed`] has something to wait for.
+    /// Whether [`Self::wait_for_commitments`] has something to wait for.
     pub fn is_committing(&self) -> bool {
-        !self.are_computed(self.next_drafts())
+        !self.are_computed(self.drafts_of_call(u64::MAX))
     }
 
     /// Waits until the commitments of the next transaction's batches are computed. The next step
     /// sends them.
-    pub async fn committed(&mut self) {
-        let count = self.next_drafts();
+    pub async fn wait_for_commitments(&mut self) {
+        let count = self.drafts_of_call(u64::MAX);
         for draft in self.drafts.iter_mut().take(count) {
             draft.item.wait().await;
         }
     }
 
-    /// Number of first drafts that one transaction takes.
-    fn next_drafts(&self) -> usize {
-        self.count_of_call(self.drafts.iter().map(|draft| &draft.batch))
+    /// Number of first drafts that one transaction takes, `room` at most.
+    fn drafts_of_call(&self, room: u64) -> usize {
+        self.count_of_call(self.drafts.iter().map(|draft| &draft.batch), room)
     }
 
     fn are_computed(&self, count: usize) -> bool {
@@ -133,27 +146,21 @@ impl BatchPoster {
     fn reason(&self, wait: WaitReason, wanted: &BTreeSet<BatchPurpose>) -> WaitReason {
         let mut unpaid = wanted.iter().filter_map(|purpose| self.tx_manager.unpaid(purpose));
         match (unpaid.next(), wait) {
+            (_, WaitReason::Committing | WaitReason::Origin) => wait,
             (Some(deferral), _) => deferral.into(),
             (None, WaitReason::Nothing) if !wanted.is_empty() => WaitReason::InFlight,
             (None, wait) => wait,
         }
     }
 
-    /// Number of first batches that one transaction takes.
-    fn count_of_call<'a>(&self, batches: impl Iterator<Item = &'a OutboxBatch>) -> usize {
-        let (mut kind, mut blobs, mut calldata) = (None, 0, 0);
-        let fits = |batch: &&OutboxBatch| {
-            let bytes = usize::try_from(batch.data_bytes).unwrap_or(usize::MAX);
-            let is_first = kind.is_none();
-            let is_of_kind = *kind.get_or_insert(batch.kind) == batch.kind;
-            match batch.kind {
-                DataKind::Blobs => blobs += blobs_for(bytes) as u64,
-                DataKind::None | DataKind::Calldata => calldata += bytes,
-            }
-            let is_within = blobs <= self.config.entry_blobs_max && calldata <= CALLDATA_BYTES_MAX;
-            is_first || (is_of_kind && is_within)
-        };
-        batches.take(BATCHES_OF_CALL_MAX).take_while(fits).count()
+    /// Number of first batches that one transaction takes, `room` at most.
+    fn count_of_call<'a>(
+        &self,
+        batches: impl Iterator<Item = &'a OutboxBatch>,
+        room: u64,
+    ) -> usize {
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        count_of_call(batches.take(room), self.config.entry_blobs_max)
     }
 
     /// Has a transaction sent for recorded batches that follow one another.
@@ -248,6 +255,9 @@ impl BatchPoster {
         let count = records.iter().take_while(|record| is_early(record.time_ms)).count();
         if count == 0 {
             return Ok(Err(WaitReason::Clock));
+        }
+        if self.is_outdated(records[0].origin.entry, end) {
+            return Ok(Err(WaitReason::Origin));
         }
         let first_open = self.tx_manager.nonces().first_open();
         // All in flight are of one type. Another one waits for those that are about to land.
@@ -380,17 +390,15 @@ impl BatchPoster {
 
     /// Drops drafts that do not follow the plan, L1 and the journal any more.
     pub(crate) async fn drop_stale_drafts(&mut self, end: &ChainEnd) -> anyhow::Result<()> {
-        let mut number = end.number;
-        let mut is_stale = self
-            .drafts
-            .front()
-            .is_some_and(|draft| draft.batch.first_block != end.parent.number + 1);
-        for Draft { batch, .. } in &self.drafts {
-            number += 1;
-            is_stale |= batch.number != number
+        let (mut before, mut is_stale) = (end, false);
+        for Draft { batch, end, .. } in &self.drafts {
+            is_stale |= batch.number != before.number + 1
+                || batch.first_block != before.parent.number + 1
+                || self.is_outdated(batch.origin, before)
                 || self.view.acc(batch.origin) != Some(batch.origin_acc)
                 || self.view.deposit_acc(batch.deposit_count) != Some(batch.deposit_acc)
                 || self.journal.block_hash(batch.last_block).await? != Some(batch.last_hash);
+            before = end;
         }
         if is_stale {
             self.drafts.clear();
@@ -444,7 +452,7 @@ impl BatchPoster {
             Err(error) => return Err(error.into()),
         };
         if kind.is_some() {
-            let packed = self.fill_blobs(inputs.now, end, count, packed);
+            let packed = self.fill_blobs(inputs, end, count, packed);
             return Ok(Some((packed, DataKind::Blobs)));
         }
         let chosen = self.choose_kind(inputs, DataSize::of(&packed.data));
@@ -458,32 +466,31 @@ impl BatchPoster {
         if chosen == DataKind::Calldata {
             return Ok(Some((packed, chosen)));
         }
-        Ok(Some((self.fill_blobs(inputs.now, end, count, packed), chosen)))
+        Ok(Some((self.fill_blobs(inputs, end, count, packed), chosen)))
     }
 
-    /// Leaves the newest blocks to the next batch if that fills blobs better, and they are young
-    /// enough to wait for others: the costs of a blob do not depend on its content.
+    /// Leaves the newest blocks to the next batch if that fills blobs better and nothing makes them
+    /// due: the costs of a blob do not depend on its content.
     fn fill_blobs(
         &self,
-        now: u64,
+        inputs: &BatcherView,
         end: &ChainEnd,
         count: usize,
         packed: PackedBatch,
     ) -> PackedBatch {
         let records = self.backlog.records();
-        let is_open = records.last().is_some_and(|last| last.number == packed.last_block);
+        let newest = records.last().filter(|newest| newest.number == packed.last_block);
+        let may_wait = |block: &SealedInput| self.rules.may_wait(inputs, block.time_ms / 1_000);
         let blobs = blobs_for(packed.data.len());
-        if !is_open || blobs < 2 {
+        if blobs < 2 || !newest.is_some_and(may_wait) {
             return packed;
         }
         let Ok(Some(fewer)) = self.fill(end, count, blob_data_bytes(blobs - 1)) else {
             return packed;
         };
-        let left = records.iter().find(|record| record.number > fewer.last_block);
-        let may_wait = left.is_some_and(|left| {
-            now < (left.time_ms / 1_000).saturating_add(self.posting.latency_in_flight_max)
-        });
-        if may_wait && fewer.data.len() * blobs > packed.data.len() * (blobs - 1) {
+        let mut left = records.iter().skip_while(|record| record.number <= fewer.last_block);
+        let is_fuller = fewer.data.len() * blobs > packed.data.len() * (blobs - 1);
+        if is_fuller && left.next().is_some_and(may_wait) {
             return fewer;
         }
         packed
@@ -507,6 +514,25 @@ impl BatchPoster {
             pack(&self.config, parent_ms, first_deposit, records, bytes_max, effort)
         })
     }
+}
+
+/// Number of first batches that one transaction takes. They have to follow one another: those
+/// between may be on their way already.
+fn count_of_call<'a>(batches: impl Iterator<Item = &'a OutboxBatch>, blobs_max: u64) -> usize {
+    let (mut before, mut blobs, mut calldata) = (None::<&OutboxBatch>, 0, 0);
+    let fits = |batch: &&'a OutboxBatch| {
+        let bytes = usize::try_from(batch.data_bytes).unwrap_or(usize::MAX);
+        match batch.kind {
+            DataKind::Blobs => blobs += blobs_for(bytes) as u64,
+            DataKind::None | DataKind::Calldata => calldata += bytes,
+        }
+        let is_within = blobs <= blobs_max && calldata <= CALLDATA_BYTES_MAX;
+        let before = before.replace(batch);
+        before.is_none_or(|before| {
+            is_within && before.kind == batch.kind && before.number + 1 == batch.number
+        })
+    };
+    batches.take(BATCHES_OF_CALL_MAX).take_while(fits).count()
 }
 
 fn kind_of(tx: &SignedTx) -> DataKind {

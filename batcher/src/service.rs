@@ -42,7 +42,7 @@ pub async fn run(
         let outcome = async {
             tokio::select! {
                 _ = ticks.tick() => {}
-                () = poster.committed(), if is_committing => {}
+                () = poster.wait_for_commitments(), if is_committing => {}
             }
             poster.step(now()).await
         };

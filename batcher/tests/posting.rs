@@ -168,10 +168,10 @@ async fn steps_do_not_wait_for_commitments() {
     assert!(poster.is_committing());
     // A caller may give up the wait.
     let given_up = async {
-        tokio::select! { biased; () = poster.committed() => true, () = std::future::ready(()) => false }
+        tokio::select! { biased; () = poster.wait_for_commitments() => true, () = std::future::ready(()) => false }
     };
     assert!(!given_up.await);
-    poster.committed().await;
+    poster.wait_for_commitments().await;
     assert!(!poster.is_committing());
     let outcome = poster.step(world.now).await.expect("sends");
     assert!(outcome.is_sent(), "{outcome:?}");
@@ -179,21 +179,22 @@ async fn steps_do_not_wait_for_commitments() {
     assert_eq!(world.check().await, 1);
 }
 
-/// The node attaches blobs and commitments to their transaction.
+/// A development node attaches blobs and commitments to their transaction.
 #[tokio::test(flavor = "multi_thread")]
-async fn blobs_of_a_development_node_are_read_without_a_beacon_api() {
+async fn attached_blobs_equal_those_of_the_beacon_api() {
     let mut world = PostingWorld::new(DataMode::Blobs).await;
     world.seal(3).await;
     let mut poster = world.poster(CrashPlan::default()).await;
     world.run(&mut poster).await.expect("posts");
-    let beacon = Some("http://127.0.0.1:1".to_owned());
+    let beacon = Some(world.anvil.url().to_owned());
     let endpoints = L1Endpoints { beacon, ..world.anvil.url().into() };
     let client = L1Client::connect(endpoints, &world.genesis).await.expect("connects");
     let view = world.view().await;
     let posted = view.entries().last().expect("a batch");
-    let payload = client.payload(posted).await.expect("read from the transaction");
+    let payload = client.payload(posted).await.expect("read from the beacon API");
     assert_eq!(payload.blob_hashes.len(), 1);
-    assert_eq!(payload, world.client().await.payload(posted).await.expect("read"));
+    let attached = world.client().await.payload(posted).await.expect("read with the transaction");
+    assert_eq!(attached, payload);
 }
 
 #[tokio::test(flavor = "multi_thread")]

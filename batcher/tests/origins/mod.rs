@@ -231,3 +231,30 @@ async fn crash_while_batches_are_replaced_posts_each_block_once() {
         finish(&world, &mut poster).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_that_could_land_on_too_old_an_origin_are_taken_back() {
+    let (mut world, mut poster) = world_with(0).await;
+    world.anvil.set_base_fee(GWEI).await;
+    world.anvil.mine().await;
+    post_on(&mut world, &mut poster, 0, 3).await;
+    let origin = world.view().await.entries()[0].entry;
+    let age_max = world.genesis.config.origin_age_max;
+    world.anvil.set_base_fee(30 * GWEI).await;
+    world.anvil.mine_at(origin.l1_time + age_max / 2 + 1).await;
+    let outcome = world.step_once(&mut poster).await.expect("looks");
+    assert_eq!(outcome, StepOutcome::Waits(WaitReason::Origin));
+    assert_eq!(
+        recorded(&poster, 1).await.len(),
+        1,
+        "the first is never too old on the newest entry"
+    );
+    // The price falls when the others would be.
+    world.anvil.set_base_fee(GWEI).await;
+    world.anvil.mine_at(origin.l1_time + age_max + 1).await;
+    assert_eq!(world.view().await.entries().len(), 2, "the others were cancelled");
+    // The sequencer seals their transactions again, on the newest entry.
+    world.rewind(2).await;
+    world.seal_on(1, 2).await;
+    assert_eq!(finish(&world, &mut poster).await, 2);
+}

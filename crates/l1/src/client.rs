@@ -33,7 +33,8 @@ use crate::{
 pub struct L1Endpoints {
     /// URL of the JSON-RPC endpoint.
     pub rpc: String,
-    /// URL of the beacon API, which serves blobs. If `None`, the RPC endpoint serves it too.
+    /// URL of the beacon API, which serves blobs. If `None`, the RPC endpoint serves it too, or
+    /// sends blobs with their transaction, as development nodes do.
     pub beacon: Option<String>,
     /// Archive of batch data, because L1 serves blobs only for some weeks.
     pub archive: Option<Archive>,
@@ -60,6 +61,8 @@ pub struct BatcherKeys {
 pub struct L1Client {
     provider: DynProvider,
     beacon: Beacon,
+    /// Whether blobs may come with their transaction.
+    takes_attached: bool,
     archive: Option<Archive>,
     deployment: L1Deployment,
     config: ChainConfig,
@@ -79,8 +82,9 @@ impl L1Client {
         if found != deployment.chain_id {
             return Err(L1Error::WrongChain { expected: deployment.chain_id, found });
         }
+        let takes_attached = endpoints.beacon.is_none();
         let (archive, config) = (endpoints.archive, genesis.config.clone());
-        Ok(Self { provider, beacon, archive, deployment, config })
+        Ok(Self { provider, beacon, takes_attached, archive, deployment, config })
     }
 
     /// Checks that code and parameters of the contracts are those of this chain and genesis, and
@@ -182,7 +186,11 @@ impl L1Client {
         })?;
         if entry.data_kind == DataKind::Blobs {
             let hashes = &payload.blob_hashes;
-            payload.data = match attached_blobs(tx.into_inner(), hashes).await {
+            let attached = match self.takes_attached {
+                true => attached_blobs(tx.into_inner(), hashes).await,
+                false => None,
+            };
+            payload.data = match attached {
                 Some(data) => data,
                 None => self.beacon.blobs(entry.l1_block_number, entry.l1_time, hashes).await?,
             };

@@ -1,5 +1,6 @@
 //! Why L1 could not be read or written, and what the caller should do.
 
+use alloy::transports::{RpcError, TransportErrorKind};
 use alloy_primitives::Address;
 
 /// Why L1 could not be read or written.
@@ -109,7 +110,14 @@ impl L1Error {
 
 impl From<alloy::transports::TransportError> for L1Error {
     fn from(error: alloy::transports::TransportError) -> Self {
-        Self::Unreachable(without_urls(&error.to_string()))
+        match error {
+            RpcError::Transport(TransportErrorKind::MissingBatchResponse(id)) => {
+                Self::Unreachable(format!(
+                    "request {id} of a JSON-RPC batch has no answer: does the endpoint take batches?"
+                ))
+            }
+            error => Self::Unreachable(without_urls(&error.to_string())),
+        }
     }
 }
 

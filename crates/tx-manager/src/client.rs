@@ -1,3 +1,8 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+};
+
 use alloy::{
     eips::{BlockId, BlockNumberOrTag, eip7594::BlobTransactionSidecarEip7594},
     network::TransactionBuilder as _,
@@ -7,11 +12,20 @@ use alloy::{
         types::{FeeHistory, TransactionReceipt, TransactionRequest, state::StateOverride},
     },
     signers::local::PrivateKeySigner,
+    transports::TransportError,
 };
 use alloy_primitives::{Address, B256, U64, U128, U256};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use turnpike_l1::{Call, L1Client, L1Error, L1Head};
 
 use crate::{Fees, GasPrices, SignedTx, TxType};
+
+/// Most requests in a JSON-RPC batch.
+const LOOK_UPS_MAX: usize = 100;
+
+/// JSON-RPC codes of a request that the node does not take as it is: unknown method, invalid
+/// request, invalid parameters.
+const NOT_TAKEN: [i64; 3] = [-32601, -32600, -32602];
 
 /// Blocks whose priority fees are looked at.
 const FEE_HISTORY_BLOCKS: u64 = 5;
@@ -68,22 +82,21 @@ impl AccountClient {
 
     /// Nonces and balance after the newest block.
     pub async fn account(&self) -> Result<AccountState, L1Error> {
-        let head = self.head().await?;
-        Ok(self.observe(head.hash, TxType::Call).await?.0)
+        Ok(self.observe(BlockId::latest(), TxType::Call).await?.0)
     }
 
-    /// The account after the block with this hash, and the prices of the next block, in one
-    /// request. The blob base fee is zero for accounts that send no blobs.
+    /// The account after a block, and the prices of the next one, in one request. The blob base fee
+    /// is zero for accounts that send no blobs.
     pub async fn observe(
         &self,
-        block: B256,
+        block: BlockId,
         tx_type: TxType,
     ) -> Result<(AccountState, GasPrices), L1Error> {
         let (address, latest) = (self.address(), BlockNumberOrTag::Latest);
         let mut batch = BatchRequest::new(self.provider.client());
         let mut count =
             |block: BlockId| batch.add_call::<_, U64>("eth_getTransactionCount", &(address, block));
-        let (nonce, pending_nonce) = (count(BlockId::hash(block))?, count(BlockId::pending())?);
+        let (nonce, pending_nonce) = (count(block)?, count(BlockId::pending())?);
         let balance = batch.add_call("eth_getBalance", &(address, latest))?;
         let history = (U64::from(FEE_HISTORY_BLOCKS), latest, [PRIORITY_FEE_PERCENTILE]);
         let history = batch.add_call::<_, FeeHistory>("eth_feeHistory", &history)?;
@@ -105,7 +118,7 @@ impl AccountClient {
     }
 
     /// Gas that a call takes on top of the newest block, whose state is changed by `overrides`, fees
-    /// left aside. [`L1Error::Rejected`] if it would revert.
+    /// left aside; 0 if the node takes no overrides. [`L1Error::Rejected`] if it would revert.
     pub async fn estimate(
         &self,
         call: &Call,
@@ -118,13 +131,20 @@ impl AccountClient {
             .with_value(call.value)
             .with_input(call.input.clone());
         request.blob_versioned_hashes = sidecar.map(|it| it.versioned_hashes().collect());
+        let has_overrides = overrides.is_some();
         let gas = self
             .provider
             .estimate_gas(request)
             .block(BlockId::latest())
             .overrides_opt(overrides)
             .await;
-        gas.map_err(L1Error::of_transaction)
+        let is_not_taken = |error: &TransportError| {
+            error.as_error_resp().is_some_and(|answer| NOT_TAKEN.contains(&answer.code))
+        };
+        match gas {
+            Err(error) if has_overrides && is_not_taken(&error) => Ok(0),
+            gas => gas.map_err(L1Error::of_transaction),
+        }
     }
 
     /// Signs a call, with blobs if there is a sidecar.
@@ -157,14 +177,39 @@ impl AccountClient {
         }
     }
 
-    /// The receipt of a transaction, once a block holds it.
-    pub async fn receipt(&self, hash: B256) -> Result<Option<TransactionReceipt>, L1Error> {
-        Ok(self.provider.get_transaction_receipt(hash).await?)
+    /// The receipts of those of these transactions that blocks hold.
+    pub async fn receipts(
+        &self,
+        hashes: &[B256],
+    ) -> Result<BTreeMap<B256, TransactionReceipt>, L1Error> {
+        self.look_up("eth_getTransactionReceipt", hashes).await
     }
 
-    /// Whether the chain's endpoint still knows a transaction, included or pending.
-    pub async fn is_known(&self, hash: B256) -> Result<bool, L1Error> {
-        Ok(self.provider.get_transaction_by_hash(hash).await?.is_some())
+    /// Those of these transactions that the chain's endpoint knows, included or pending.
+    pub async fn known(&self, hashes: &[B256]) -> Result<BTreeSet<B256>, L1Error> {
+        let found = self.look_up::<IgnoredAny>("eth_getTransactionByHash", hashes).await?;
+        Ok(found.into_keys().collect())
+    }
+
+    /// What a method returns for those hashes for which it does not return null.
+    async fn look_up<T: DeserializeOwned + Debug + Send + Sync + Unpin + 'static>(
+        &self,
+        method: &'static str,
+        hashes: &[B256],
+    ) -> Result<BTreeMap<B256, T>, L1Error> {
+        let mut found = BTreeMap::new();
+        for hashes in hashes.chunks(LOOK_UPS_MAX) {
+            let mut batch = BatchRequest::new(self.provider.client());
+            let mut answers = Vec::with_capacity(hashes.len());
+            for hash in hashes {
+                answers.push((*hash, batch.add_call::<_, Option<T>>(method, &(*hash,))?));
+            }
+            batch.send().await?;
+            for (hash, answer) in answers {
+                found.extend(answer.await?.map(|value| (hash, value)));
+            }
+        }
+        Ok(found)
     }
 }
 

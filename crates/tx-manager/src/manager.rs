@@ -16,7 +16,10 @@ use std::{
     error::Error,
 };
 
-use alloy::rpc::types::state::StateOverride;
+use alloy::{
+    eips::BlockId,
+    rpc::types::{TransactionReceipt, state::StateOverride},
+};
 use alloy_primitives::{Address, B256, U256};
 use tracing::{info, warn};
 use turnpike_l1::{BlobSidecar, Call, L1Error, L1Head};
@@ -251,7 +254,8 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         if !self.is_new_block {
             return Ok(());
         }
-        let (account, prices) = self.client.observe(head.hash, self.config.carries).await?;
+        let (account, prices) =
+            self.client.observe(BlockId::hash(head.hash), self.config.carries).await?;
         let (first, first_time) = *self.first.get_or_insert((head.number, head.time));
         let seconds = head.time.saturating_sub(first_time);
         let block_seconds = seconds.checked_div(head.number.saturating_sub(first));
@@ -278,23 +282,40 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
 
     /// Finds the status of transactions in flight, also between blocks.
     pub(crate) async fn check_in_flight(&mut self) -> Result<(), L1Error> {
-        for nonce in self.nonces.unsettled(self.l1.read) {
-            self.follow(nonce).await?;
+        let unsettled = self.nonces.unsettled(self.l1.read);
+        let states =
+            || unsettled.iter().filter_map(|nonce| Some((*nonce, self.nonces.get(*nonce)?)));
+        let hash = |sent: &SentTx<P>| sent.tx.hash;
+        let sent: Vec<_> = states().flat_map(|(_, state)| state.sent.iter().map(hash)).collect();
+        let receipts = self.client.receipts(&sent).await?;
+        let open = states().filter(|(nonce, state)| {
+            let is_included = state.sent.iter().any(|sent| receipts.contains_key(&hash(sent)));
+            !is_included && *nonce >= self.l1.nonce
+        });
+        let open: Vec<_> = open.map(|(_, state)| hash(state.newest())).collect();
+        let known = self.client.known(&open).await?;
+        for nonce in unsettled {
+            self.follow(nonce, &receipts, &known);
         }
         Ok(())
     }
 
     /// Finds the status of a nonce.
-    async fn follow(&mut self, nonce: u64) -> Result<(), L1Error> {
-        let Some(state) = self.nonces.nonces.get_mut(&nonce) else { return Ok(()) };
+    fn follow(
+        &mut self,
+        nonce: u64,
+        receipts: &BTreeMap<B256, TransactionReceipt>,
+        known: &BTreeSet<B256>,
+    ) {
+        let Some(state) = self.nonces.nonces.get_mut(&nonce) else { return };
         let before = state.status;
         for sent in state.sent.iter().rev() {
             let l1_transaction = sent.tx.hash;
-            let Some(receipt) = self.client.receipt(l1_transaction).await? else { continue };
+            let Some(receipt) = receipts.get(&l1_transaction) else { continue };
             let block = receipt.block_number.unwrap_or(self.l1.head);
             state.status = TxStatus::Included(block);
             if before == state.status {
-                return Ok(());
+                return;
             }
             let purpose = sent.purpose.clone();
             if receipt.status() {
@@ -303,8 +324,8 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
                 // The owner will see whether somebody was first. If not, it sends a new one.
                 warn!(?purpose, %l1_transaction, block, "transaction reverted");
             }
-            self.events.push(TxEvent::Included { purpose, receipt: Box::new(receipt) });
-            return Ok(());
+            self.events.push(TxEvent::Included { purpose, receipt: Box::new(receipt.clone()) });
+            return;
         }
         let newest = state.newest().tx.hash;
         state.status = match before {
@@ -313,10 +334,9 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
                 warn!(nonce, "a foreign transaction used the nonce");
                 TxStatus::Displaced(self.l1.head)
             }
-            _ if self.client.is_known(newest).await? => TxStatus::Pending,
+            _ if known.contains(&newest) => TxStatus::Pending,
             _ => TxStatus::Unknown,
         };
-        Ok(())
     }
 
     fn note_foreign(&mut self) {
@@ -360,6 +380,21 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
             }
         }
         self.maintained = self.l1.hash;
+        Ok(())
+    }
+
+    /// Cancels what is in flight behind everything wanted, so that it does not land.
+    pub async fn cancel_unneeded(&mut self, wanted: &BTreeSet<P>) -> Result<(), TxManagerError> {
+        let first = self.nonces.first_unneeded(wanted);
+        let open = self.nonces.open().filter(|(nonce, state)| {
+            first.is_some_and(|first| *nonce >= first) && state.newest().purpose.is_some()
+        });
+        for nonce in open.map(|(nonce, _)| nonce).collect::<Vec<_>>() {
+            self.restore_sidecar(nonce).await?;
+            if self.nonces.get(nonce).is_some_and(|state| !state.newest().lacks_blobs()) {
+                self.cancel(nonce, Urgency::Normal).await?;
+            }
+        }
         Ok(())
     }
 

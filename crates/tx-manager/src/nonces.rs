@@ -200,7 +200,7 @@ impl<P: TxPurpose> NonceTable<P> {
     }
 
     /// Nonces in flight, in order.
-    fn open(&self) -> impl DoubleEndedIterator<Item = (u64, &NonceState<P>)> {
+    pub(crate) fn open(&self) -> impl DoubleEndedIterator<Item = (u64, &NonceState<P>)> {
         let open = self.nonces.iter().filter(|(_, state)| state.is_open());
         open.map(|(nonce, state)| (*nonce, state))
     }
