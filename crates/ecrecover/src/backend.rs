@@ -1,10 +1,12 @@
 //! Selection of the implementation that recovers signers.
 
 use alloy_primitives::Address;
+#[cfg(target_arch = "x86_64")]
+use turnpike_simd::Ifma;
 
 use crate::Signature;
 #[cfg(target_arch = "x86_64")]
-use crate::{ifma::Ifma, many::recover_all};
+use crate::many::recover_all;
 
 /// An implementation of signer recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ impl RecoveryBackend {
     pub fn is_available(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Ifma => Ifma::new().is_some(),
+            Self::Ifma => Ifma::detect().is_some(),
             #[cfg(not(target_arch = "x86_64"))]
             Self::Ifma => false,
             Self::Library => true,
@@ -55,7 +57,8 @@ pub fn recover_many_with(
     match backend {
         #[cfg(target_arch = "x86_64")]
         RecoveryBackend::Ifma => {
-            let ifma = Ifma::new().unwrap_or_else(|| panic!("this CPU does not have {backend:?}"));
+            let ifma =
+                Ifma::detect().unwrap_or_else(|| panic!("this CPU does not have {backend:?}"));
             recover_all(ifma, signatures)
         }
         #[cfg(not(target_arch = "x86_64"))]

@@ -1,9 +1,8 @@
 //! Splits scalars into digits from −2^(w−1) to 2^(w−1), for all SIMD lanes.
 
-use crate::{
-    ifma::LANES,
-    scalar::{Half, halves},
-};
+use turnpike_simd::LANES;
+
+use crate::scalar::{Half, halves};
 
 /// Digits of the same weight, one per SIMD lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 use alloy_primitives::Address;
 use turnpike_keccak::keccak256_many;
+use turnpike_simd::{Ifma, LANES};
 
 use crate::{
-    Signature,
-    ifma::{Ifma, LANES},
+    Signature, ifma,
     scalar::{self, ORDER},
 };
 
@@ -49,7 +49,7 @@ fn in_lanes(count: usize) -> usize {
 
 /// The signers of signatures that are in range; `None` for exceptional cases.
 fn recover_regular(ifma: Ifma, signatures: &[Signature]) -> Vec<Option<Address>> {
-    let keys = ifma.sums(&scalar::terms(signatures));
+    let keys = ifma::sums(ifma, &scalar::terms(signatures));
     let encoded: Vec<&[u8]> = keys.iter().flatten().map(<[u8; 64]>::as_slice).collect();
     let mut hashes = vec![[0; 32]; encoded.len()];
     keccak256_many(&encoded, &mut hashes);
@@ -92,7 +92,7 @@ mod tests {
     /// Asserts that all signers equal the library's. Returns the number of signatures that the SIMD
     /// lanes decide.
     fn regular(signatures: &[Signature]) -> Option<usize> {
-        let Some(ifma) = Ifma::new() else {
+        let Some(ifma) = Ifma::detect() else {
             eprintln!("NOT TESTED: this CPU does not have AVX-512 IFMA");
             return None;
         };

@@ -312,10 +312,9 @@ mod tests {
     use alloy_primitives::U256;
     use proptest::prelude::*;
 
-    use super::{
-        super::{Ifma, LANES, vector},
-        *,
-    };
+    use turnpike_simd::{Ifma, LANES, load, store};
+
+    use super::*;
     use crate::curve::PRIME;
 
     /// A number in each lane.
@@ -325,14 +324,14 @@ mod tests {
     fn of(numbers: &Numbers) -> Field {
         let word = |at: usize| core::array::from_fn(|lane| numbers[lane].as_limbs()[at]);
         let [w0, w1, w2, w3] = [0, 1, 2, 3].map(word);
-        let load = |word| vector::load(&word);
+        let load = |word| load(&word);
         Field::from_words([load(w0), load(w1), load(w2), load(w3)])
     }
 
     #[target_feature(enable = "avx512f,avx512ifma")]
     fn numbers(field: Field) -> Numbers {
         let [w0, w1, w2, w3] = field.canonical().to_words();
-        let words = [vector::store(w0), vector::store(w1), vector::store(w2), vector::store(w3)];
+        let words = [store(w0), store(w1), store(w2), store(w3)];
         core::array::from_fn(|lane| U256::from_limbs(words.map(|word| word[lane])))
     }
 
@@ -386,7 +385,7 @@ mod tests {
     }
 
     fn is_available() -> bool {
-        let is_available = Ifma::new().is_some();
+        let is_available = Ifma::detect().is_some();
         if !is_available {
             eprintln!("NOT TESTED: this CPU does not have AVX-512 IFMA");
         }

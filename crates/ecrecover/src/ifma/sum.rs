@@ -3,15 +3,15 @@
 use core::arch::x86_64::__mmask8;
 
 use alloy_primitives::{U256, uint};
+use turnpike_simd::{LANES, load, store};
 
 use super::{
-    LANES, Term,
+    Term,
     field::Field,
     jacobian::{Affine, Jacobian},
     table::{
         GENERATOR_DIGITS, GENERATOR_WIDTH, Generators, POINT_DIGITS, POINT_WIDTH, Points, scale,
     },
-    vector::{load, store},
 };
 use crate::{
     digits::{Digit, Digits},
@@ -37,7 +37,7 @@ struct Sums {
     is_right: __mmask8,
 }
 
-/// See [`Ifma::sums`](super::Ifma::sums).
+/// See [`sums`](super::sums).
 #[target_feature(enable = "avx512f,avx512ifma")]
 pub(super) fn sums(terms: &[Term]) -> Vec<Option<[u8; 64]>> {
     let mut groups = Vec::with_capacity(terms.len().div_ceil(LANES));

@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
+use turnpike_simd::{LANES, load, store, transpose};
+
 use super::{
-    LANES,
     field::Field,
     jacobian::{Affine, Jacobian},
-    vector::{load, store, transpose},
 };
 use crate::{
     curve::{GENERATOR, Point},

@@ -18,7 +18,7 @@ use rayon::iter::{
     ParallelIterator as _,
 };
 
-use super::{Kzg, commitments::commitment};
+use super::{Kzg, tables::commitment};
 
 /// Separates this use of the hash from others.
 const DOMAIN: &[u8] = b"turnpike: blobs against their commitments";

@@ -1,11 +1,11 @@
 //! Checks blobs against their versioned hashes (EIP-4844) by computing each blob's commitment, so
 //! that the server of a blob need not be trusted.
 
-use alloy_eips::eip4844::{Bytes48, c_kzg, kzg_to_versioned_hash};
+use alloy_eips::eip4844::{Bytes48, kzg_to_versioned_hash};
 use alloy_primitives::B256;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
-use super::{Kzg, tables::commitment_settings};
+use super::{Kzg, tables::commitment};
 
 /// Why blobs do not match their hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,13 +66,6 @@ impl Kzg {
         }
         Ok(())
     }
-}
-
-/// Computes a blob's commitment, compressed. Returns `None` if the bytes are not a blob.
-pub(super) fn commitment(blob: &[u8]) -> Option<Bytes48> {
-    let blob = c_kzg::Blob::from_bytes(blob).ok()?;
-    let commitment = commitment_settings().blob_to_kzg_commitment(&blob).ok()?;
-    Some(commitment.to_bytes().into_inner().into())
 }
 
 #[cfg(test)]

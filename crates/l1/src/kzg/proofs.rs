@@ -3,11 +3,12 @@
 use alloy_eips::{
     eip4844::{
         BYTES_PER_BLOB, Bytes48,
-        c_kzg::{self, Blob, CELLS_PER_EXT_BLOB, KzgSettings},
+        c_kzg::{self, Blob, CELLS_PER_EXT_BLOB},
     },
     eip7594::BlobTransactionSidecarEip7594,
 };
 use rayon::{iter::ParallelIterator as _, slice::ParallelSlice as _};
+use turnpike_cell_proofs::ProvenBlob;
 
 use super::{Kzg, ProofTables};
 
@@ -21,8 +22,8 @@ impl Kzg {
     ) -> Result<BlobTransactionSidecarEip7594, c_kzg::Error> {
         self.pool.install(|| {
             // Before the blobs are spread, so that one thread loads and no other waits for it.
-            let settings = tables.settings();
-            let parts = blobs.par_chunks(BYTES_PER_BLOB).map(|blob| Part::of(blob, settings));
+            tables.load();
+            let parts = blobs.par_chunks(BYTES_PER_BLOB).map(|blob| Part::of(blob, tables));
             let parts = parts.collect::<Result<Vec<_>, _>>()?;
             let mut sidecar = BlobTransactionSidecarEip7594 {
                 blobs: blobs
@@ -48,8 +49,12 @@ struct Part {
 }
 
 impl Part {
-    fn of(bytes: &[u8], settings: &KzgSettings) -> Result<Self, c_kzg::Error> {
-        let blob = Blob::from_bytes(bytes)?;
+    fn of(bytes: &[u8], tables: ProofTables) -> Result<Self, c_kzg::Error> {
+        if let Some(ProvenBlob { commitment, proofs }) = tables.prove(bytes) {
+            let proofs = proofs.into_iter().map(Bytes48::from).collect();
+            return Ok(Self { commitment: commitment.into(), proofs });
+        }
+        let (blob, settings) = (Blob::from_bytes(bytes)?, tables.settings());
         let commitment = settings.blob_to_kzg_commitment(&blob)?;
         let (_, proofs) = settings.compute_cells_and_kzg_proofs(&blob)?;
         Ok(Self {

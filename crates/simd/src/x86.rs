@@ -5,18 +5,20 @@ use core::arch::x86_64::{
     _mm512_unpacklo_epi64,
 };
 
-use super::LANES;
+use crate::LANES;
 
+/// A vector of these words.
 #[target_feature(enable = "avx512f")]
 #[inline]
-pub(super) fn load(words: &[u64; LANES]) -> __m512i {
+pub fn load(words: &[u64; LANES]) -> __m512i {
     // SAFETY: eight words are 64 readable bytes.
     unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
 }
 
+/// The words of a vector.
 #[target_feature(enable = "avx512f")]
 #[inline]
-pub(super) fn store(vector: __m512i) -> [u64; LANES] {
+pub fn store(vector: __m512i) -> [u64; LANES] {
     let mut words = [0; LANES];
     // SAFETY: eight words are 64 writable bytes.
     unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), vector) }
@@ -26,7 +28,7 @@ pub(super) fn store(vector: __m512i) -> [u64; LANES] {
 /// Transposes eight words of each SIMD lane into eight vectors, and back.
 #[target_feature(enable = "avx512f")]
 #[inline]
-pub(super) fn transpose([r0, r1, r2, r3, r4, r5, r6, r7]: [__m512i; LANES]) -> [__m512i; LANES] {
+pub fn transpose([r0, r1, r2, r3, r4, r5, r6, r7]: [__m512i; LANES]) -> [__m512i; LANES] {
     let even = [
         _mm512_unpacklo_epi64(r0, r1),
         _mm512_unpacklo_epi64(r2, r3),
