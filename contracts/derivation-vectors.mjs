@@ -34,7 +34,8 @@ function isGood({ config, previous, origin, entry, batch }) {
   const bytes = sum(transactions.map((raw) => BigInt(raw.length / 2 - 1)));
   const inflated = BLOCK_BYTES * BigInt(batch.blocks.length) + DEPOSIT_BYTES * deposits + bytes;
   if (inflated > config.entryInflatedBytesMax) return false;
-  const isNewest = origin.index === previous.index || previous.kind === KIND_NONE;
+  // Before a forced entry, which the batcher may not have known, that is the entry before it.
+  const isNewest = origin.index === previous.index || (previous.kind === KIND_NONE && origin.index + 1n === previous.index);
   return isNewest || entry.l1Time - origin.l1Time <= config.originAgeMax;
 }
 
@@ -277,13 +278,16 @@ function originCases() {
   const aged = (age, fields = {}) =>
     ({ batch: batch([block(1, 1, [transaction(0)])]), deposits: deposits(2), ...fields, entry: { l1Time: 920n + age } });
   const newer = (index, age) => ({ ...aged(age), origin: { index, l1Time: 920n } });
+  const behindForced = (index, age) => ({ ...newer(index, age), previous: { kind: KIND_NONE } });
   return [
     given("origin: as old as allowed", aged(originAgeMax)),
     given("origin: a second too old", aged(originAgeMax + 1n)),
     given("origin: two entries before, a second too old", newer(7n, originAgeMax + 1n)),
     given("origin: the entry before is never too old", newer(8n, originAgeMax + 1n)),
     given("origin: the entry before, after a year", newer(8n, 31_536_000n)),
-    given("origin: behind a forced entry, none is too old", aged(originAgeMax + 1n, { previous: { kind: KIND_NONE } })),
+    given("origin: the entry before a forced one is never too old", behindForced(7n, originAgeMax + 1n)),
+    given("origin: behind a forced entry, as old as allowed", behindForced(6n, originAgeMax)),
+    given("origin: behind a forced entry, a second too old", behindForced(6n, originAgeMax + 1n)),
     given("origin: after the entry", { ...aged(originAgeMax), origin: { l1Time: 6_000n } }),
     forced("origin: a forced entry's is never a fault", { ...newer(2n, 31_536_000n), batch: null, entry: { l1Time: 31_536_920n } }),
     given("origin: a new one brings its attributes once", { batch: steps(1, 1), origin: { index: 3n } }),

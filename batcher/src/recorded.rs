@@ -76,8 +76,8 @@ impl BatchPoster {
     }
 
     /// Whether a batch on this origin might be too old for derivation once L1 includes it behind
-    /// `end`: it has half of the largest age to land. The batch right behind the newest entry is
-    /// never too old on that entry, nor behind a forced one.
+    /// `end`: it has half of the largest age to land. As in derivation, a batch right behind the
+    /// newest entry is never too old on that entry, nor on the one before it if that one is forced.
     pub(crate) fn is_outdated(&self, origin: u64, end: &ChainEnd) -> bool {
         let entries = self.view.entries();
         let on = usize::try_from(origin).ok().and_then(|at| entries.get(at));
@@ -85,10 +85,12 @@ impl BatchPoster {
             return false;
         };
         let is_next = end.number == self.view.batches().len() as u64;
-        let is_exempt =
-            is_next && (origin == newest.entry.index || newest.entry.data_kind == DataKind::None);
+        let newest = newest.entry;
+        let is_forced = newest.data_kind == DataKind::None;
+        let recorded = origin.max(newest.origin);
+        let is_newest = recorded == newest.index || (is_forced && recorded + 1 == newest.index);
         let age = head.time.saturating_sub(on.entry.l1_time);
-        !is_exempt && age > self.config.origin_age_max / 2
+        !(is_next && is_newest) && age > self.config.origin_age_max / 2
     }
 
     /// Whether the journal holds the blocks of a batch on top of `end`. Moves the batch if they are

@@ -142,6 +142,13 @@ contract DisputeTest is DisputeFixture {
         constructorReverts(window, defaultDisputeConfig());
     }
 
+    function test_constructor_outputOfTooManyBlocks_reverts() public {
+        RollupConfig memory window = defaultRollupConfig();
+        DisputeConfig memory config = defaultDisputeConfig();
+        config.blocksPerEntryMax = (1 << 28) / window.entriesPerOutputMax + 1;
+        constructorReverts(window, config);
+    }
+
     function test_constructor_rollupNamesOtherDispute_reverts() public {
         DisputeConfig memory config = defaultDisputeConfig();
         vm.expectRevert(IDispute.Dispute_BadConfig.selector);

@@ -31,6 +31,8 @@ contract Dispute is IDispute, Bonds {
 
     /// @dev Steps that the machine may take for a block. A program that takes more proves nothing.
     uint64 private constant MACHINE_STEPS = 1 << 42;
+    /// @dev Most blocks of an output, which bounds the moves of a game.
+    uint64 private constant OUTPUT_BLOCKS_MAX = 1 << 28;
     /// @dev L1 drops blob data after about 18 days. Players must be able to read it until the dispute ends.
     uint256 private constant WINDOW_AND_DISPUTE_MAX = 14 days;
     /// @dev A lost bond is divided by this number to get the burned part.
@@ -71,6 +73,7 @@ contract Dispute is IDispute, Bonds {
         gameIncrement = config.gameIncrement;
 
         uint64 blocks = config.blocksPerEntryMax * rollup_.entriesPerOutputMax();
+        if (blocks > OUTPUT_BLOCKS_MAX) revert Dispute_BadConfig();
         uint256 moves = blocks.depth() + MACHINE_STEPS.depth() + 1;
         disputeSecondsMax = 2 * uint256(config.gameClock) + moves * config.gameIncrement;
         if (rollup_.challengeWindow() + disputeSecondsMax > WINDOW_AND_DISPUTE_MAX) {

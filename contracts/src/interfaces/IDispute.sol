@@ -100,7 +100,7 @@ struct Game {
 
 /// @notice Parameters of disputes, fixed at deployment.
 struct DisputeConfig {
-    /// Most blocks that one entry derives.
+    /// Most blocks that one entry derives; times the rollup's entriesPerOutputMax(), at most 2^28.
     uint64 blocksPerEntryMax;
     /// Bond of a challenger and of each defender, in wei; not zero.
     uint256 gameBond;

@@ -20,6 +20,7 @@ const PROVABLE: Limits = Limits {
     inflated_bytes: 8 << 20,
     mixed_bytes: 1 << 16,
     blobs: 6,
+    output_blocks: 1 << 28,
 };
 
 struct Limits {
@@ -29,6 +30,8 @@ struct Limits {
     inflated_bytes: u64,
     mixed_bytes: u64,
     blobs: u64,
+    /// Of all entries of an output, at most.
+    output_blocks: u64,
 }
 
 /// The parameters of a chain. They are fixed at genesis, and [`ChainConfig::hash`] commits to them.
@@ -234,6 +237,11 @@ impl ChainConfig {
             (self.entry_inflated_bytes_max, PROVABLE.inflated_bytes, "entryInflatedBytesMax"),
             (self.entry_mixed_bytes_max, PROVABLE.mixed_bytes, "entryMixedBytesMax"),
             (self.entry_blobs_max, PROVABLE.blobs, "entryBlobsMax"),
+            (
+                self.output_entries_max.saturating_mul(self.blocks_per_entry_max()),
+                PROVABLE.output_blocks,
+                "blocks of outputEntriesMax entries",
+            ),
         ];
         if let Some((found, max, field)) = provable.into_iter().find(|(found, max, _)| found > max)
         {
@@ -313,6 +321,7 @@ mod tests {
             ChainConfig { entry_inflated_bytes_max: (8 << 20) + 1, ..dev() },
             ChainConfig { entry_mixed_bytes_max: (1 << 16) + 1, ..dev() },
             ChainConfig { entry_blobs_max: 7, ..dev() },
+            ChainConfig { output_entries_max: (1 << 20) + 1, ..dev() },
         ] {
             assert!(matches!(config.validate(), Err(ConfigError::Unprovable { .. })));
         }

@@ -312,13 +312,14 @@ fn read_batch(config: &ChainConfig, source: &EntryData<'_>) -> Result<Batch, Bat
     Ok(batch)
 }
 
-/// After a quiet time the entry before is the newest origin that there is, and behind a forced
-/// entry a batch keeps the origin that it was made for: the forced entry's blocks have moved the
-/// chain's time on.
+/// After a quiet time the entry before is the newest origin that there is, or the one before that
+/// if the entry before was forced: the batcher may not have known it.
 fn check_origin_age(config: &ChainConfig, source: &EntryData<'_>) -> Result<(), BatchFault> {
     let (entry, previous) = (source.entry, source.previous);
     let age = entry.l1_time.saturating_sub(source.origin.l1_time);
-    let is_newest = entry.origin == previous.index || previous.data_kind == DataKind::None;
+    let is_forced = previous.data_kind == DataKind::None;
+    let is_newest = entry.origin == previous.index
+        || (is_forced && entry.origin.checked_add(1) == Some(previous.index));
     if age > config.origin_age_max && !is_newest {
         return Err(BatchFault::OriginAge { age, max: config.origin_age_max });
     }

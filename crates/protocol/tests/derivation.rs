@@ -238,6 +238,8 @@ fn malformed_data_is_skipped() {
     let many = vec![block(0, 0, vec![]); 233];
     let too_many = BatchError::TooMany("blocks", 233);
     assert_eq!(Case::new(many).fault(), BatchFault::Codec(too_many));
+    let mixed = Case::new(vec![block(0, 0, vec![creation(65_536)])]);
+    assert_eq!(mixed.derive().expect("derives").fault, None);
     let mixed = Case::new(vec![block(0, 0, vec![creation(65_537)])]);
     let too_many = BatchError::TooMany("mixed bytes", 65_537);
     assert_eq!(mixed.fault(), BatchFault::Codec(too_many));
@@ -256,11 +258,13 @@ fn old_origin_is_a_fault_unless_it_is_the_newest_that_the_batcher_knew() {
     assert_eq!(case.derive().expect("derives").fault, None);
     case.l1_time += 1;
     assert_eq!(case.fault(), BatchFault::OriginAge { age: age_max + 1, max: age_max });
-    // Behind a forced entry, the batch keeps the origin that it was made for.
-    let behind_forced =
-        Case { previous: Entry { data_kind: DataKind::None, ..case.previous }, ..case.clone() };
+    // The entry before is never too old, nor the one before a forced one.
+    let previous = Entry { data_kind: DataKind::None, ..case.previous };
+    let mut behind_forced = Case { previous, ..case.clone() };
+    assert_eq!(behind_forced.fault(), BatchFault::OriginAge { age: age_max + 1, max: age_max });
+    behind_forced.origin = 7;
+    behind_forced.l1_time = entry_at(7).l1_time + 1_000_000;
     assert_eq!(behind_forced.derive().expect("derives").fault, None);
-    // The entry before is never too old.
     case.origin = 8;
     case.l1_time += 1_000_000;
     assert_eq!(case.derive().expect("derives").fault, None);
