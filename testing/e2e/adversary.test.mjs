@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { BaseError, ContractFunctionRevertedError, parseEther, parseGwei } from "viem";
 
-import { abiOf, connect, succeeded } from "./clients.mjs";
+import { DEPOSIT_GAS, abiOf, connect, succeeded } from "./clients.mjs";
 import { CHAIN_ID, PROPOSE_INTERVAL, startDev, step, until } from "./harness.mjs";
 import { run, turnpike } from "./programs.mjs";
 
@@ -34,7 +34,7 @@ test("a false output is challenged, defended and rejected", async (t) => {
   await step(t, "a block that holds a deposit alone is honest", async () => {
     const request = { gas: 21_000n, mint: 1n, to: bob.address };
     // A deposit uses a nonce of its sender, like any transaction.
-    await l1Wallets[4].depositTransaction({ portalAddress: dev.contracts.portal, request });
+    await l1Wallets[4].depositTransaction({ portalAddress: dev.contracts.portal, request, gas: DEPOSIT_GAS });
     await dev.advanceL1();
     const hasRun = async () => (await l2.getTransactionCount(accounts[4])) === 1;
     await until(hasRun, "the deposit's block");

@@ -10,6 +10,9 @@ import { chainConfig, walletActionsL1 } from "viem/op-stack";
 import { CHAIN_ID, until } from "./harness.mjs";
 import { ROOT, require } from "./programs.mjs";
 
+/** L1 gas of a deposit. An estimate may be too low: what a deposit burns depends on the base fee of the block that includes it. */
+export const DEPOSIT_GAS = 300_000n;
+
 /** An account without a known key. */
 export const NOBODY = "0x00000000000000000000000000000000000a11ce";
 

@@ -8,7 +8,7 @@ import { createPublicClient, createWalletClient, http, keccak256, parseEther, pa
 import { walletActionsL1 } from "viem/op-stack";
 import { anvil as anvilChain } from "viem/chains";
 
-import { abiOf, appendArguments, compileProbe } from "./clients.mjs";
+import { DEPOSIT_GAS, abiOf, appendArguments, compileProbe } from "./clients.mjs";
 import { CHAIN_ID, get, post, rpc, startAnvil, step, until, untilMined } from "./harness.mjs";
 import { Program, run, temporaryFolder, turnpike } from "./programs.mjs";
 import { deployChain, developmentAccounts, keyOf } from "./standalone.mjs";
@@ -104,7 +104,7 @@ class Chain {
   async deposit(from, value) {
     const request = { gas: 100_000n, mint: value, to: from.address, value: 0n };
     const wallet = this.l1Wallet(from);
-    return wallet.depositTransaction({ portalAddress: this.portal.address, request, gas: 300_000n });
+    return wallet.depositTransaction({ portalAddress: this.portal.address, request, gas: DEPOSIT_GAS });
   }
 
   /** Appends to the inbox with the batcher's key, as a thief of the key would. */

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { parseEther, parseEventLogs, parseGwei } from "viem";
 
-import { abiOf } from "./clients.mjs";
+import { DEPOSIT_GAS, abiOf } from "./clients.mjs";
 import { CHAIN_ID, get, post, rpc, step, until, untilMined } from "./harness.mjs";
 import { Program, run, turnpike } from "./programs.mjs";
 import { developmentAccounts, keyOf, startStandalone } from "./standalone.mjs";
@@ -68,7 +68,7 @@ async function flood(t, { kind, rounds, entryDepositsMax }) {
     const hashes = [];
     for (let index = 0; index < DEPOSITS_PER_ROUND; index++) {
       const request = { gas: 21_000n, mint: 1n, to: solo.accounts[ADVERSARY].address };
-      const options = { portalAddress: portal.address, request, nonce: nonce + index, gas: 300_000n, ...ADVERSARY_FEES };
+      const options = { portalAddress: portal.address, request, nonce: nonce + index, gas: DEPOSIT_GAS, ...ADVERSARY_FEES };
       hashes.push(await solo.l1Wallets[ADVERSARY].depositTransaction(options));
     }
     await mine(LOW_BASE_FEE);

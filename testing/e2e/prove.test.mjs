@@ -8,7 +8,7 @@ import { createPublicClient, createWalletClient, http, parseEther } from "viem";
 import { anvil as anvilChain } from "viem/chains";
 import { walletActionsL1 } from "viem/op-stack";
 
-import { abiOf, appendArguments, compileProbe } from "./clients.mjs";
+import { DEPOSIT_GAS, abiOf, appendArguments, compileProbe } from "./clients.mjs";
 import { get, post, rpc, startAnvil, step, until, untilMined } from "./harness.mjs";
 import { Program, ROOT, run, temporaryFolder, turnpike } from "./programs.mjs";
 import { deployChain, developmentAccounts, keyOf } from "./standalone.mjs";
@@ -66,7 +66,7 @@ test("every kind of block is proven", async (t) => {
   };
   const deposit = async () => {
     const request = { gas: 100_000n, mint: parseEther("1"), to: accounts[DEPOSITOR].address, value: 0n };
-    await wallet(accounts[DEPOSITOR]).depositTransaction({ portalAddress: portal, request, gas: 300_000n });
+    await wallet(accounts[DEPOSITOR]).depositTransaction({ portalAddress: portal, request, gas: DEPOSIT_GAS });
     await mine();
   };
   const appendGarbage = async (data) => {

@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 import { parseEther, parseGwei, toHex } from "viem";
 
-import { abiOf, accountsOf, connect, sealTo, succeeded } from "./clients.mjs";
+import { DEPOSIT_GAS, abiOf, accountsOf, connect, sealTo, succeeded } from "./clients.mjs";
 import { CHAIN_ID, PROPOSE_INTERVAL, rpc, startAnvil, startDev, step, until } from "./harness.mjs";
 import { temporaryFolder } from "./programs.mjs";
 import { checkProof } from "./trie.mjs";
@@ -62,6 +62,7 @@ test("kill -9 loses nothing acknowledged", async (t) => {
     const { portal } = dev.contracts;
     await l1Wallets[3].depositTransaction({
       portalAddress: portal,
+      gas: DEPOSIT_GAS,
       request: { gas: 100_000n, mint: parseEther("1"), to: bob.address },
     });
     await dev.advanceL1();

@@ -15,7 +15,7 @@ import {
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { getL2TransactionHashes } from "viem/op-stack";
 
-import { abiOf, compileProbe, connect, deploy, receiptOf, sealTo, succeeded } from "./clients.mjs";
+import { DEPOSIT_GAS, abiOf, compileProbe, connect, deploy, receiptOf, sealTo, succeeded } from "./clients.mjs";
 import {
   CHAIN_ID,
   CHALLENGE_WINDOW,
@@ -331,7 +331,7 @@ test("transactions go from a client to finality", async (t) => {
       args: [9n, `0x${"0".repeat(63)}9`, "0x"],
     });
     const before = await l2.getBalance({ address: carol.address });
-    const portal = { portalAddress: dev.contracts.portal };
+    const portal = { portalAddress: dev.contracts.portal, gas: DEPOSIT_GAS };
     const hashes = [
       await l1Wallets[2].depositTransaction({
         ...portal,

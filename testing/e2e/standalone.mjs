@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { mnemonicToAccount } from "viem/accounts";
 
-import { abiOf, connect } from "./clients.mjs";
+import { DEPOSIT_GAS, abiOf, connect } from "./clients.mjs";
 import { L1_CHAIN_ID, CHAIN_ID, get, post, rpc, startAnvil, until } from "./harness.mjs";
 import { Program, run, temporaryFolder, turnpike } from "./programs.mjs";
 
@@ -122,9 +122,8 @@ export class StandaloneSequencer {
   }
 
   deposit(user, request) {
-    return this.l1Send(
-      this.l1Wallets[user].depositTransaction({ portalAddress: this.contracts.portal, request }),
-    );
+    const portalAddress = this.contracts.portal;
+    return this.l1Send(this.l1Wallets[user].depositTransaction({ portalAddress, request, gas: DEPOSIT_GAS }));
   }
 
   forceInclude(user) {

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { encodeFunctionData, parseEther } from "viem";
 import { getL2TransactionHashes } from "viem/op-stack";
 
-import { abiOf, compileProbe, connect, deploy, receiptOf, succeeded } from "./clients.mjs";
+import { DEPOSIT_GAS, abiOf, compileProbe, connect, deploy, receiptOf, succeeded } from "./clients.mjs";
 import { PROPOSE_INTERVAL, startAnvil, startDev, step, until } from "./harness.mjs";
 import { run, temporaryFolder, turnpike } from "./programs.mjs";
 
@@ -30,11 +30,13 @@ test("a challenger verifies every output from L1 and genesis alone", async (t) =
     const hashes = [
       await depositor.depositTransaction({
         portalAddress: dev.contracts.portal,
+        gas: DEPOSIT_GAS,
         request: { ...request, value: 0n, to: bob.address },
       }),
       // This deposit reverts and still mints.
       await depositor.depositTransaction({
         portalAddress: dev.contracts.portal,
+        gas: DEPOSIT_GAS,
         request: { ...request, data: encodeFunctionData({ ...probe, functionName: "refuse", args: [1n] }) },
       }),
     ];
@@ -55,6 +57,7 @@ test("a challenger verifies every output from L1 and genesis alone", async (t) =
       const request = { gas: 21_000n, mint: 1n, to: probe.address, value: 0n };
       await l1Wallets[1].depositTransaction({
         portalAddress: dev.contracts.portal,
+        gas: DEPOSIT_GAS,
         request,
         nonce: nonce + index,
         gas: 200_000n,
