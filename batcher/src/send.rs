@@ -552,3 +552,53 @@ impl From<Deferral> for WaitReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::Bytes;
+
+    use super::*;
+
+    fn batch(number: u64, kind: DataKind, data_bytes: u64) -> OutboxBatch {
+        OutboxBatch {
+            number,
+            content_before: B256::ZERO,
+            content: B256::ZERO,
+            first_block: number,
+            last_block: number,
+            last_time_ms: 0,
+            last_hash: B256::ZERO,
+            transactions: 0,
+            origin: 0,
+            origin_acc: B256::ZERO,
+            deposit_count: 0,
+            deposit_acc: B256::ZERO,
+            kind,
+            data_hash: B256::ZERO,
+            data_bytes,
+            data: Bytes::new(),
+            confirmed: false,
+            inclusion: None,
+        }
+    }
+
+    #[test]
+    fn a_call_takes_batches_of_one_kind_that_follow_one_another_and_fit() {
+        let blob = blob_data_bytes(1) as u64;
+        let (blobs, calldata) = (DataKind::Blobs, DataKind::Calldata);
+        let count = |batches: &[(u64, DataKind, u64)]| {
+            let batches: Vec<_> = batches.iter().map(|it| batch(it.0, it.1, it.2)).collect();
+            count_of_call(batches.iter(), 6)
+        };
+        assert_eq!(count(&[]), 0);
+        assert_eq!(count(&[(5, blobs, 2 * blob), (6, blobs, 3 * blob), (7, blobs, blob)]), 3);
+        assert_eq!(count(&[(5, blobs, 2 * blob), (6, blobs, 4 * blob + 1), (7, blobs, 1)]), 1);
+        assert_eq!(count(&[(5, blobs, 9 * blob)]), 1, "the first is always taken");
+        assert_eq!(count(&[(5, blobs, 1), (6, calldata, 1)]), 1);
+        assert_eq!(count(&[(5, blobs, 1), (8, blobs, 1)]), 1, "6 and 7 are on their way");
+        assert_eq!(count(&[(5, calldata, 60_000), (6, calldata, 60_000)]), 2);
+        assert_eq!(count(&[(5, calldata, 60_000), (6, calldata, 60_001)]), 1);
+        let many: Vec<_> = (1..=9).map(|number| (number, calldata, 1)).collect();
+        assert_eq!(count(&many), BATCHES_OF_CALL_MAX);
+    }
+}

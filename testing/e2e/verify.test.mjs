@@ -57,10 +57,9 @@ test("a challenger verifies every output from L1 and genesis alone", async (t) =
       const request = { gas: 21_000n, mint: 1n, to: probe.address, value: 0n };
       await l1Wallets[1].depositTransaction({
         portalAddress: dev.contracts.portal,
-        gas: DEPOSIT_GAS,
         request,
         nonce: nonce + index,
-        gas: 200_000n,
+        gas: DEPOSIT_GAS,
       });
     }
     const before = await l2.getBalance(bob);

@@ -8,6 +8,10 @@ use core::arch::x86_64::{
 use crate::LANES;
 
 /// A vector of these words.
+///
+/// # Safety
+///
+/// The CPU has AVX-512F.
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub fn load(words: &[u64; LANES]) -> __m512i {
@@ -16,6 +20,10 @@ pub fn load(words: &[u64; LANES]) -> __m512i {
 }
 
 /// The words of a vector.
+///
+/// # Safety
+///
+/// The CPU has AVX-512F.
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub fn store(vector: __m512i) -> [u64; LANES] {
@@ -26,6 +34,10 @@ pub fn store(vector: __m512i) -> [u64; LANES] {
 }
 
 /// Transposes eight words of each SIMD lane into eight vectors, and back.
+///
+/// # Safety
+///
+/// The CPU has AVX-512F.
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub fn transpose([r0, r1, r2, r3, r4, r5, r6, r7]: [__m512i; LANES]) -> [__m512i; LANES] {

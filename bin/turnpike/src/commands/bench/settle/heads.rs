@@ -6,6 +6,7 @@ use alloy::{
     providers::{DynProvider, Provider as _, ProviderBuilder},
     transports::http::reqwest,
 };
+use alloy_primitives::U64;
 use anyhow::Context as _;
 use serde::Deserialize;
 use turnpike_protocol::time_ms;
@@ -15,6 +16,9 @@ const POLL: Duration = Duration::from_millis(100);
 
 /// Longest time without a new safe block while transactions wait.
 const STALL: Duration = Duration::from_secs(120);
+
+/// Type of deposits.
+const DEPOSIT_TYPE: U64 = U64::from_limbs([0x7e]);
 
 /// Watches the safe head of a node.
 #[derive(Debug)]
@@ -63,6 +67,13 @@ pub(super) struct SettledBlock {
     safe: u64,
 }
 
+/// The part of a block's first transaction that is read.
+#[derive(Debug, Deserialize)]
+struct FirstTransaction {
+    #[serde(rename = "type")]
+    kind: U64,
+}
+
 /// Transactions that became safe, by block in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settled(Vec<SettledBlock>);
@@ -99,23 +110,26 @@ impl SafeHeads {
 
     /// The transactions in the blocks after `before`, up to the newest that was seen safe.
     pub(super) async fn settled(&self, before: u64) -> anyhow::Result<Settled> {
-        let (mut blocks, mut origin) = (Vec::new(), None);
-        if let Some(block) = self.l2.get_block_by_number(before.into()).await? {
-            origin = Some(block.header.mix_hash);
-        }
+        let mut blocks = Vec::new();
         let last = self.seen.last().map_or(0, |(_, safe)| *safe);
         for number in before + 1..=last {
             let block = self.l2.get_block_by_number(number.into()).await?;
             let block = block.with_context(|| format!("block {number} is missing"))?;
-            // A block with a new origin, which its mixHash names, begins with L1's attributes. This run
-            // makes no other deposits.
-            let is_first = origin.replace(block.header.mix_hash) != Some(block.header.mix_hash);
-            let transactions = (block.transactions.len() as u64).saturating_sub(is_first.into());
+            // A block with a new origin begins with L1's attributes. This run makes no other deposits.
+            let deposits = u64::from(self.begins_with_deposit(number).await?);
+            let transactions = (block.transactions.len() as u64).saturating_sub(deposits);
             let opened = time_ms(&block.header.inner);
             let at = self.seen.partition_point(|(_, safe)| *safe < number);
             blocks.push(SettledBlock { transactions, opened, safe: self.seen[at].0 });
         }
         Ok(Settled(blocks))
+    }
+
+    async fn begins_with_deposit(&self, block: u64) -> anyhow::Result<bool> {
+        let at = (U64::from(block), U64::ZERO);
+        let first: Option<FirstTransaction> =
+            self.l2.raw_request("eth_getTransactionByBlockNumberAndIndex".into(), at).await?;
+        Ok(first.is_some_and(|first| first.kind == DEPOSIT_TYPE))
     }
 
     /// The newest block.

@@ -1,0 +1,86 @@
+// Checks that tests detect faults in settlement: changes one line of a source at a time and expects a suite to fail. Exits 0 if every
+// fault is detected. Sources are changed in place and restored, so nothing else may build meanwhile. Not part of `make test`: it compiles a
+// suite for each fault.
+//
+//   node tools/settlement-mutants.mjs [name…]   all faults, or those whose names begin so
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const SECONDS_MAX = 900;
+
+const cargo = (...args) => ["cargo", "test", "--locked", "--workspace", "--quiet", ...args];
+/** The suites of Rust have the whole workspace's features, so that no dependency is built twice. */
+const SUITES = {
+  derivation: cargo("--test", "derivation", "--test", "derivation_vectors"),
+  batch: cargo("--test", "batch"),
+  inbox: cargo("--test", "vectors"),
+  contracts: ["contracts/forge", "test", "--match-contract", "Inbox"],
+  posting: cargo("--test", "posting", "--", "--test-threads=2"),
+  sequencer: ["cargo", "test", "--locked", "--workspace", "--quiet", "--lib", "driver::"],
+};
+
+/** [name, suite, file, line, changed line]. */
+const FAULTS = [
+  ["codec: a mixed byte more", "derivation", "crates/protocol/src/batch/bytes.rs", "self.budget.checked_sub(bytes.len())", "(self.budget + 1).checked_sub(bytes.len())"],
+  ["clamp: no floor", "derivation", "crates/protocol/src/derive.rs", "own.clamp(floor, bound)", "own.min(bound)"],
+  ["clamp: no bound", "derivation", "crates/protocol/src/derive.rs", "own.clamp(floor, bound)", "own.max(floor)"],
+  ["clamp: more deposits than there are", "derivation", "crates/protocol/src/derive.rs", "goal.clamp(next, gas_limits.len())", "goal.max(next)"],
+  ["clamp: first deposit", "derivation", "crates/protocol/src/derive.rs", "counted.saturating_sub(before)", "counted.saturating_sub(before + 1)"],
+  ["clamp: unusable hints", "derivation", "crates/protocol/src/derive.rs", "hint.filter(|_| are_usable)", "hint"],
+  ["origin age: a second", "derivation", "crates/protocol/src/derive.rs", "age > config.origin_age_max && !is_newest", "age > config.origin_age_max + 1 && !is_newest"],
+  ["origin age: any behind a forced entry", "derivation", "crates/protocol/src/derive.rs", "(is_forced && entry.origin.checked_add(1) == Some(previous.index))", "is_forced"],
+  ["content: no origin's accumulator", "inbox", "crates/protocol/src/inbox.rs", "            self.origin_acc,\n        ];\n        keccak256", "            B256::ZERO,\n        ];\n        keccak256"],
+  ["content: not stored", "contracts", "contracts/src/L1/Inbox.sol", "        content = newContent;\n", ""],
+  ["content: no deposit count", "contracts", "contracts/src/L1/Inbox.sol", "content_, item.kind, dataHash, item.depositCount,", "content_, item.kind, dataHash, uint64(0),"],
+  ["inbox: taken deposits again", "contracts", "contracts/src/L1/Inbox.sol", "if (count < consumed) count = consumed;", ""],
+  ["inbox: overdue deposits wait", "contracts", "contracts/src/L1/Inbox.sol", "count = count < max ? _overdueEnd(count, max) : max;", "count = count < max ? count : max;"],
+  ["inbox: an older origin", "contracts", "contracts/src/L1/Inbox.sol", "if (origin < lastOrigin_) (origin, originAcc) = (lastOrigin_, _accs[lastOrigin_]);", ""],
+  ["repack: another origin", "posting", "batcher/src/recorded.rs", "&& self.view.acc(batch.origin) == Some(batch.origin_acc)", ""],
+  ["repack: an old origin", "posting", "batcher/src/recorded.rs", "age > self.config.origin_age_max / 2", "age > u64::MAX / 2"],
+  ["repack: other blocks", "posting", "batcher/src/recorded.rs", "if !is_held && !reads_again", "if !is_held && false"],
+  ["repack: other nonces", "posting", "crates/tx-manager/src/nonces.rs", "unneeded.last().map(|(nonce, _)| nonce)", "unneeded.last().map(|(nonce, _)| nonce + 1)"],
+  ["rerun: distances lost", "sequencer", "sequencer/src/driver/rerun.rs", "entry.l1_time, Some(step_ms))", "entry.l1_time, Some(step_ms / 2))"],
+  ["rerun: posted blocks again", "sequencer", "sequencer/src/driver/reorg.rs", "            taken.remove_posted(derived);\n", ""],
+  ["rerun: deposits again", "sequencer", "sequencer/src/driver/rerun.rs", "&deposits[left_of(&deposits, next, deposits_end)]", "&deposits[left_of(&deposits, next.saturating_sub(1), deposits_end)]"],
+];
+
+/** Whether the suite fails because of its tests, and its output. */
+function fails([program, ...args]) {
+  const { status, stdout, stderr } = spawnSync(program, args, {
+    cwd: ROOT, encoding: "utf8", maxBuffer: 1 << 28, timeout: SECONDS_MAX * 1_000,
+  });
+  const output = `${stdout}${stderr}`;
+  return { isRed: status !== 0, isBroken: status !== 0 && /could not compile|Compiler run failed/.test(output), output };
+}
+
+const wanted = process.argv.slice(2);
+const chosen = FAULTS.filter(([name]) => wanted.length === 0 || wanted.some((start) => name.startsWith(start)));
+let missed = chosen.length === 0 ? 1 : 0;
+for (const [name, suite, file, line, changed] of chosen) {
+  const path = join(ROOT, file);
+  const source = readFileSync(path, "utf8");
+  const count = source.split(line).length - 1;
+  let verdict = `the line is there ${count} times`;
+  if (count === 1) {
+    const restore = () => writeFileSync(path, source);
+    const stop = () => {
+      restore();
+      process.exit(130);
+    };
+    process.once("SIGINT", stop);
+    try {
+      writeFileSync(path, source.replace(line, () => changed));
+      const { isRed, isBroken, output } = fails(SUITES[suite]);
+      verdict = isBroken ? `does not compile\n${output.slice(-2_000)}` : isRed ? "detected" : "MISSED";
+    } finally {
+      restore();
+      process.off("SIGINT", stop);
+    }
+  }
+  if (verdict !== "detected") missed++;
+  console.log(`${name}: ${verdict}`);
+}
+process.exitCode = missed === 0 ? 0 : 1;
