@@ -584,16 +584,16 @@ mod tests {
 
     #[test]
     fn a_call_takes_batches_of_one_kind_that_follow_one_another_and_fit() {
-        let blob = blob_data_bytes(1) as u64;
+        let bytes = |blobs: usize| blob_data_bytes(blobs) as u64;
         let (blobs, calldata) = (DataKind::Blobs, DataKind::Calldata);
         let count = |batches: &[(u64, DataKind, u64)]| {
             let batches: Vec<_> = batches.iter().map(|it| batch(it.0, it.1, it.2)).collect();
             count_of_call(batches.iter(), 6)
         };
         assert_eq!(count(&[]), 0);
-        assert_eq!(count(&[(5, blobs, 2 * blob), (6, blobs, 3 * blob), (7, blobs, blob)]), 3);
-        assert_eq!(count(&[(5, blobs, 2 * blob), (6, blobs, 4 * blob + 1), (7, blobs, 1)]), 1);
-        assert_eq!(count(&[(5, blobs, 9 * blob)]), 1, "the first is always taken");
+        assert_eq!(count(&[(5, blobs, bytes(2)), (6, blobs, bytes(3)), (7, blobs, bytes(1))]), 3);
+        assert_eq!(count(&[(5, blobs, bytes(2)), (6, blobs, bytes(4) + 1), (7, blobs, 1)]), 1);
+        assert_eq!(count(&[(5, blobs, bytes(9))]), 1, "the first is always taken");
         assert_eq!(count(&[(5, blobs, 1), (6, calldata, 1)]), 1);
         assert_eq!(count(&[(5, blobs, 1), (8, blobs, 1)]), 1, "6 and 7 are on their way");
         assert_eq!(count(&[(5, calldata, 60_000), (6, calldata, 60_000)]), 2);
