@@ -37,7 +37,7 @@ const FAULTS = [
   ["content: no deposit count", "contracts", "contracts/src/L1/Inbox.sol", "content_, item.kind, dataHash, item.depositCount,", "content_, item.kind, dataHash, uint64(0),"],
   ["inbox: taken deposits again", "contracts", "contracts/src/L1/Inbox.sol", "if (count < consumed) count = consumed;", ""],
   ["inbox: overdue deposits wait", "contracts", "contracts/src/L1/Inbox.sol", "count = count < max ? _overdueEnd(count, max) : max;", "count = count < max ? count : max;"],
-  ["inbox: an older origin", "contracts", "contracts/src/L1/Inbox.sol", "if (origin < lastOrigin_) (origin, originAcc) = (lastOrigin_, _accs[lastOrigin_]);", ""],
+  ["inbox: an older origin", "contracts", "contracts/src/L1/Inbox.sol", "if (origin < lastOrigin_) (origin", "if (origin > lastOrigin_ && origin < lastOrigin_) (origin"],
   ["repack: another origin", "posting", "batcher/src/recorded.rs", "&& self.view.acc(batch.origin) == Some(batch.origin_acc)", ""],
   ["repack: an old origin", "posting", "batcher/src/recorded.rs", "age > self.config.origin_age_max / 2", "age > u64::MAX / 2"],
   ["repack: other blocks", "posting", "batcher/src/recorded.rs", "if !is_held && !reads_again", "if !is_held && false"],
