@@ -72,13 +72,13 @@ fn append_of(batch: &OutboxBatch) -> Append {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use alloy_primitives::Bytes;
     use turnpike_protocol::DataKind;
 
     use super::*;
 
-    fn batch(data: &'static [u8]) -> OutboxBatch {
+    pub(crate) fn batch(data: &'static [u8]) -> OutboxBatch {
         OutboxBatch {
             number: 1,
             content_before: B256::ZERO,

@@ -4,9 +4,10 @@
 //!
 //! A recorded batch keeps its place as long as the content before it, its origin and its deposits
 //! are those of L1, its origin is young enough, and the journal holds its blocks. Nothing that
-//! others do on L1 changes that, but for a reorg. If a forced entry came in between, the journal holds the same blocks at another
-//! place, and the batch moves with them. The sequencer may have read that entry before the batcher:
-//! a batch that the journal does not hold is forgotten only if L1, read again, does not explain it.
+//! others do on L1 changes that, but for a reorg. If a forced entry came in between, the journal
+//! holds the same blocks at another place, and the batch moves with them. The sequencer may have
+//! read that entry before the batcher: a batch that the journal does not hold is forgotten only if
+//! L1, read again, does not explain it.
 
 use alloy_primitives::B256;
 use tracing::{info, warn};

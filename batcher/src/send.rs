@@ -555,31 +555,11 @@ impl From<Deferral> for WaitReason {
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::Bytes;
-
     use super::*;
+    use crate::items;
 
     fn batch(number: u64, kind: DataKind, data_bytes: u64) -> OutboxBatch {
-        OutboxBatch {
-            number,
-            content_before: B256::ZERO,
-            content: B256::ZERO,
-            first_block: number,
-            last_block: number,
-            last_time_ms: 0,
-            last_hash: B256::ZERO,
-            transactions: 0,
-            origin: 0,
-            origin_acc: B256::ZERO,
-            deposit_count: 0,
-            deposit_acc: B256::ZERO,
-            kind,
-            data_hash: B256::ZERO,
-            data_bytes,
-            data: Bytes::new(),
-            confirmed: false,
-            inclusion: None,
-        }
+        OutboxBatch { number, kind, data_bytes, ..items::tests::batch(b"") }
     }
 
     #[test]

@@ -15,8 +15,8 @@ use crate::{CELLS as SIZE, polynomial::reverse_bits};
 pub(super) struct Roots(Vec<[i8; DIGITS]>);
 
 impl Roots {
-    /// The first powers of a root of unity of order [`CELLS`](crate::CELLS). With its inverse, a transform is the
-    /// inverse one, times their number.
+    /// The first powers of a root of unity of order [`CELLS`](crate::CELLS). With its inverse, a
+    /// transform is the inverse one, times their number.
     pub(super) fn new(root: Fr) -> Self {
         Self((0..SIZE as u64 / 2).map(|power| digits(root.pow([power]))).collect())
     }
