@@ -411,20 +411,24 @@ async fn batches_in_flight_survive_a_lost_pool_and_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_entries_of_three_blobs_share_an_l1_block() {
+async fn three_entries_of_three_blobs_share_an_l1_block_while_eight_are_in_flight() {
     let mut world = PostingWorld::new(DataMode::Blobs).await;
     let mut poster = world.poster(CrashPlan::default()).await;
     for _ in 0..3 {
         world.seal_large(2 * 130_044 + 50_000).await;
         world.step_once(&mut poster).await.expect("posts");
     }
-    world.anvil.mine().await;
-    world.run(&mut poster).await.expect("is there");
-    assert_eq!(world.check().await, 3);
-    let view = world.view().await;
-    let blocks = view.entries()[1..].iter().map(|posted| posted.entry.l1_block_number);
-    assert_eq!(blocks.collect::<std::collections::BTreeSet<_>>().len(), 1);
+    in_flight::post(&mut world, &mut poster, 5).await.expect("posts");
     let signed = world.signed(&poster).await;
     let blobs = signed.iter().map(|tx| tx.blob_versioned_hashes().map_or(0, <[_]>::len));
-    assert_eq!(blobs.collect::<Vec<_>>(), [3, 3, 3]);
+    assert_eq!(blobs.collect::<Vec<_>>(), [3, 3, 3, 1, 1, 1, 1, 1]);
+    world.anvil.mine().await;
+    world.run(&mut poster).await.expect("goes on");
+    assert_eq!(world.check().await, 8);
+    let view = world.view().await;
+    let blocks = view.entries()[1..].iter().map(|posted| posted.entry.l1_block_number);
+    let blocks: Vec<_> = blocks.collect();
+    // An L1 block holds nine blobs.
+    assert_eq!(blocks[..3], [blocks[0]; 3]);
+    assert!(blocks[3] > blocks[0]);
 }

@@ -3,7 +3,7 @@
 mod fixture;
 
 use alloy_primitives::{Address, B256, U256, keccak256};
-use fixture::{Chain, Posted, deposit, machine, output_root, transfer};
+use fixture::{Chain, Posted, deposit, deposit_of, machine, output_root, transfer};
 use turnpike_program::{Fault, run};
 use turnpike_protocol::{
     BatchBlock, DataKind, LocalInput, Oracle, OracleWord, Preimage, Preimages, keccak_key,
@@ -62,6 +62,26 @@ fn program_agrees_with_the_node_on_every_kind_of_entry() {
     check(&chain.entry(DataKind::Calldata, 3, &[], Vec::new()));
     // Entry 6: an earlier origin, and a batch of invalid transactions.
     check(&chain.batch(DataKind::Calldata, 3, &[], vec![block(2_000, 0, 0..2)]));
+    // Entry 7: a batch that leaves two of its deposits to a tail block.
+    let deposits = [deposit(6), deposit(7), deposit(8)];
+    let posted = chain.batch(DataKind::Calldata, 3, &deposits, vec![block(0, 1, 8..9)]);
+    assert_eq!(posted.blocks.len(), 2);
+    check(&posted);
+}
+
+/// Fifteen of the largest deposits fit no block.
+#[test]
+fn program_agrees_with_the_node_on_deposits_that_fill_two_tail_blocks() {
+    let mut chain = Chain::new();
+    let largest = |index| deposit_of(index, Address::repeat_byte(0xe0), 1 << 24, Vec::new());
+    let deposits: Vec<_> = (0..16).map(largest).collect();
+    let posted = chain.batch(DataKind::Calldata, 0, &deposits, vec![block(0, 1, 0..1)]);
+    assert_eq!(posted.blocks.len(), 3, "one of the batch, two tail blocks");
+    check(&posted);
+    let deposits: Vec<_> = (16..32).map(largest).collect();
+    let posted = chain.entry(DataKind::None, 0, &deposits, Vec::new());
+    assert_eq!(posted.blocks.len(), 2, "a forced entry has tail blocks only");
+    check(&posted);
 }
 
 #[test]
