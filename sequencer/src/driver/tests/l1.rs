@@ -131,20 +131,27 @@ impl FakeL1 {
         if known.map(|(entry, _)| Origin::from(entry)) != Some(origin) {
             return false;
         }
-        let consumed = self.newest().deposit_count;
-        let (queue, mut deposits) = (self.deposits(), consumed);
-        let (mut parent, mut blocks) = (parent, Vec::new());
-        for record in next.into_iter().take_while(|record| record.origin == origin) {
+        let records: Vec<_> =
+            next.into_iter().take_while(|record| record.origin == origin).collect();
+        self.post_records(&records)
+    }
+
+    /// Posts a batch of these journal blocks, which share an origin. Returns false if they do not
+    /// hold the deposits that wait.
+    pub(super) fn post_records(&mut self, records: &[SealedInput]) -> bool {
+        let (queue, mut deposits) = (self.deposits(), self.newest().deposit_count);
+        let (mut parent, mut blocks) = (self.head(), Vec::new());
+        for record in records {
             let from = usize::try_from(deposits).expect("small");
             let queued = queue.get(from..from + record.deposits.len());
             if queued != Some(record.deposits.as_slice()) {
                 return false;
             }
             deposits += record.deposits.len() as u64;
-            blocks.push(block_of(&self.config, parent, record));
+            blocks.push(block_of(&self.config, parent, record.clone()));
             parent = blocks.last().expect("just pushed").input.as_parent();
         }
-        self.append(DataKind::Calldata, deposits, origin.entry, blocks);
+        self.append(DataKind::Calldata, deposits, records[0].origin.entry, blocks);
         true
     }
 

@@ -224,6 +224,23 @@ async fn blocks_on_an_old_origin_run_again_on_the_newest_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn blocks_of_a_batch_that_lands_after_all_do_not_run_again() {
+    let mut sequencer = sequencer().await;
+    let old = make_unposted(&mut sequencer).await;
+    assert!(sequencer.post(1).await);
+    sequencer.l1.mine(half_of_origin_age(&sequencer) + 1);
+    sequencer.sync().await.expect("follows");
+    assert_eq!((sequencer.head(), reorgs(&sequencer).await), (4, 1), "two are on a newer origin");
+    assert!(sequencer.l1.post_records(&old[1..2]));
+    sequencer.sync().await.expect("follows");
+    sequencer.check().await;
+    assert_eq!(sequencer.head(), 4, "only the last one runs again");
+    let origin = sequencer.journal(4).await[0].origin;
+    assert_eq!(origin.entry, old[1].origin.entry + 2, "the batch's entry, which is the newest");
+    check_derives(&sequencer, old[1].time_ms, &[SealedInput { origin, ..old[2].clone() }]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_block_joins_others_on_an_old_origin() {
     let mut sequencer = sequencer().await;
     sequencer.send(0).await;
