@@ -1,6 +1,6 @@
 //! The state before a block, behind revm's database trait.
 
-use alloc::collections::BTreeMap;
+use alloc::{boxed::Box, collections::BTreeMap};
 
 use alloy_primitives::{Address, B256, U256};
 use revm::{
@@ -51,11 +51,14 @@ pub(crate) struct Base<S> {
     /// Number of the block that is executed.
     number: u64,
     hashes: BlockHashes,
+    /// Hashes that BLOCKHASH has read from the state, by the number's last byte. Each of the 256
+    /// blocks that it reaches has another one.
+    read_hashes: Option<Box<[Option<B256>; 256]>>,
 }
 
 impl<S> Base<S> {
     pub(crate) const fn new(view: S, number: u64, hashes: BlockHashes) -> Self {
-        Self { view, number, hashes }
+        Self { view, number, hashes, read_hashes: None }
     }
 
     #[cfg(feature = "std")]
@@ -90,6 +93,28 @@ impl<S: StateView> Base<S> {
 
     pub(crate) fn prefetch_slots(&mut self, slots: &[(Address, U256)]) {
         self.view.prefetch_slots(slots);
+    }
+
+    pub(crate) fn code_len(&mut self, hash: &B256) -> Result<usize, ViewError<S::Error>> {
+        self.view.code_len(hash).map_err(ViewError)
+    }
+
+    /// Whether an account that was read has storage.
+    pub(crate) fn has_storage(&mut self, address: &Address) -> bool {
+        self.view.has_storage(address)
+    }
+
+    /// The hash of one of the last 256 blocks, read from the state once.
+    fn history_hash(&mut self, number: u64) -> Result<B256, ViewError<S::Error>> {
+        let [at, ..] = number.to_le_bytes();
+        let known = self.read_hashes.as_ref().and_then(|read| read[usize::from(at)]);
+        if let Some(hash) = known {
+            return Ok(hash);
+        }
+        let hash = B256::from(self.storage(HISTORY_STORAGE, history_slot(number))?);
+        let read = self.read_hashes.get_or_insert_with(|| Box::new([None; 256]));
+        read[usize::from(at)] = Some(hash);
+        Ok(hash)
     }
 }
 
@@ -133,7 +158,7 @@ impl<S: StateView> Database for Base<S> {
             #[cfg(feature = "std")]
             BlockHashes::Deferred(parent) if is_parent => Ok(parent.wait().unwrap_or_default()),
             BlockHashes::Given(hashes) => Ok(hashes.get(&number).copied().unwrap_or_default()),
-            _ => self.storage(HISTORY_STORAGE, history_slot(number)).map(B256::from),
+            _ => self.history_hash(number),
         }
     }
 }

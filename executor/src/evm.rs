@@ -1,4 +1,4 @@
-//! The EVM: revm with the chain's rules, precompiles and KECCAK256.
+//! The EVM: revm with the chain's rules, precompiles, KECCAK256 and EXTCODESIZE.
 
 use revm::{
     Context, MainBuilder as _,
@@ -13,6 +13,7 @@ use turnpike_state::StateView;
 use crate::{
     BlockHashes, ChainSpec, FeeRule,
     base::Base,
+    code_size,
     env::{blobs_max, block_env},
     evm_context::EvmContext,
     keccak,
@@ -48,7 +49,9 @@ pub(crate) fn evm<S: StateView>(
     context.cfg = cfg;
     context.block = block_env(spec.fork, header);
     let mut evm = context.build_mainnet().with_precompiles(BoundedPrecompiles::new(spec));
-    let remembering = Instruction::new(keccak::instruction::<EvmContext<S>>);
-    evm.instruction.instruction_table_mut()[usize::from(opcode::KECCAK256)] = remembering;
+    let instructions = evm.instruction.instruction_table_mut();
+    instructions[usize::from(opcode::KECCAK256)] =
+        Instruction::new(keccak::instruction::<EvmContext<S>>);
+    instructions[usize::from(opcode::EXTCODESIZE)] = Instruction::new(code_size::instruction::<S>);
     evm
 }

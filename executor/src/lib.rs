@@ -58,6 +58,7 @@ mod call_request;
 mod chain;
 #[cfg(feature = "std")]
 mod closed;
+mod code_size;
 #[cfg(feature = "std")]
 mod deferred;
 mod env;

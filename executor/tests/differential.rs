@@ -9,7 +9,7 @@ mod random;
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{Address, B256, Log, U256, keccak256};
+use alloy_primitives::{Address, B256, Log, TxKind, U256, hex, keccak256};
 use revm::{
     Context, ExecuteCommitEvm as _, MainBuilder as _, MainContext as _,
     context::BlockEnv,
@@ -18,7 +18,7 @@ use revm::{
     state::{AccountInfo, Bytecode},
 };
 use turnpike_executor::{
-    BlockContext, BlockExecutor, BlockHashes, ChainSpec, Executed, SpecId, Workspace,
+    BlockContext, BlockExecutor, BlockHashes, ChainSpec, Executed, SpecId, TxEnv, Workspace,
 };
 use turnpike_protocol::{GenesisAccount, Header};
 use turnpike_state::{Account, NodeState};
@@ -174,6 +174,43 @@ fn compare(case: &Case, transactions: &[Tx]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Mainnet block 2,675,119 deleted the empty account of RIPEMD-160 although the call that touched it
+/// ran out of gas. No other account stays touched.
+#[test]
+fn touch_of_ripemd_survives_a_failed_call() {
+    let [sender, caller] = [0xaa, 0xbb].map(Address::repeat_byte);
+    let precompiles = [2, 3].map(Address::with_last_byte);
+    // Without gas, call SHA-256 and RIPEMD-160.
+    let code = hex!(
+        "6000 6000 6000 6000 6000 6002 6000 f1"
+        "6000 6000 6000 6000 6000 6003 6000 f1 00"
+    );
+    let mut accounts = BTreeMap::from(precompiles.map(|at| (at, GenesisAccount::default())));
+    let rich = GenesisAccount { balance: U256::MAX >> 1, ..GenesisAccount::default() };
+    accounts.insert(sender, rich);
+    let contract = GenesisAccount { code: code.into(), nonce: 1, ..GenesisAccount::default() };
+    accounts.insert(caller, contract);
+    let case = Case {
+        fork: SpecId::SPURIOUS_DRAGON,
+        coinbase: Address::repeat_byte(0xcc),
+        genesis: Genesis(accounts),
+    };
+    let env = TxEnv {
+        caller: sender,
+        kind: TxKind::Call(caller),
+        gas_limit: 100_000,
+        gas_price: BASE_FEE.into(),
+        chain_id: Some(CHAIN_ID),
+        ..TxEnv::default()
+    };
+    let transactions = [Tx { env, mint: None, data_size: 0, id: 1 }];
+    compare(&case, &transactions).expect("equals plain revm");
+    let (results, state) = ours(&case, &transactions);
+    assert!(results[0].as_ref().is_some_and(|(is_success, ..)| *is_success));
+    let exists = precompiles.map(|at| state.account(&at).is_some());
+    assert_eq!(exists, [true, false]);
 }
 
 #[test]

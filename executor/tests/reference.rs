@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, address, h
 use op_alloy_consensus::TxDeposit;
 use turnpike_executor::{BlockOutcome, Chain, SkipReason, execute_next_block};
 use turnpike_protocol::{
-    BlockInput, Genesis, L1Fee, Origin, SignedTx, TxEnvelope, attributes_deposit,
+    BlockInput, Genesis, GenesisAccount, L1Fee, Origin, SignedTx, TxEnvelope, attributes_deposit,
     predeploys::{
         BASE_FEE_VAULT, HISTORY_STORAGE, L1_BLOCK, L1_FEE_VAULT, MESSAGE_PASSER,
         SEQUENCER_FEE_VAULT,
@@ -296,14 +296,15 @@ fn attributes_deposit_updates_l1_block() {
 #[test]
 fn blockhash_reads_the_state() {
     let mut chain = dev();
-    // SSTORE(0, BLOCKHASH(NUMBER - 1)); SSTORE(1, BLOCKHASH(0)); SSTORE(2, BLOCKHASH(NUMBER))
-    let runtime = hex!("6001430340 5f55 5f40 600155 4340 600255 00");
+    // SSTORE(0, BLOCKHASH(NUMBER - 1)); SSTORE(1, BLOCKHASH(0)); SSTORE(2, BLOCKHASH(NUMBER));
+    // SSTORE(3, BLOCKHASH(0)), the second time
+    let runtime = hex!("6001430340 5f55 5f40 600155 4340 600255 5f40 600355 00");
     let contract = deploy(&mut chain, &runtime);
     let genesis = Chain::from_genesis(&Genesis::dev()).head().hash();
     let parent = chain.head().hash();
     run(&mut chain, vec![], vec![sign(call(1, TxKind::Call(contract), 0, Bytes::new()))]);
     let slot = |index| B256::from(chain.state().storage(&contract, U256::from(index)));
-    assert_eq!([slot(0), slot(1), slot(2)], [parent, genesis, B256::ZERO]);
+    assert_eq!([slot(0), slot(1), slot(2), slot(3)], [parent, genesis, B256::ZERO, genesis]);
 }
 
 #[test]
@@ -393,8 +394,49 @@ fn output_includes_the_message_passer() {
     assert_ne!(outcome.output.message_passer_storage_root, before);
 }
 
-/// Executes the same block with only the trie nodes and codes that it accesses, as the proof
-/// program does.
+/// Executes a block with only the trie nodes and codes that it accesses, as the proof program does.
+fn over_witness(chain: &Chain, input: &BlockInput) -> BlockOutcome {
+    let head = chain.head();
+    let mut recording = Recording(RecordingView::new(chain.state().flat()));
+    let recorded =
+        execute_next_block(chain.config(), &head.header, head.hash(), input, &mut recording)
+            .expect("full state");
+    let mut touched = recording.0.into_touched();
+    touched.add_diff(&recorded.diff);
+    let witness = chain.state().witness(&touched);
+    let mut partial = PartialState::new(head.header.state_root, witness);
+    execute_next_block(chain.config(), &head.header, head.hash(), input, &mut partial)
+        .expect("the witness is enough")
+}
+
+/// EIP-7610.
+#[test]
+fn creation_over_storage_fails() {
+    let (funded, stored) = (ALICE.create(0), ALICE.create(1));
+    let slot = U256::from(1);
+    let account = |storage: &[(U256, U256)]| GenesisAccount {
+        balance: U256::from(5),
+        storage: storage.iter().copied().collect(),
+        ..GenesisAccount::default()
+    };
+    let mut genesis = Genesis::dev();
+    genesis.alloc.insert(funded, account(&[]));
+    genesis.alloc.insert(stored, account(&[(slot, U256::from(7))]));
+    let mut chain = Chain::from_genesis(&genesis);
+    let creations = (0..2).map(|nonce| sign(call(nonce, TxKind::Create, 0, creation(&[0]))));
+    let input = input(&chain, vec![], creations.collect());
+    let proven = over_witness(&chain, &input);
+    let outcome = chain.execute(&input).expect("full state");
+    assert_eq!(proven.output, outcome.output);
+    let status: Vec<_> =
+        outcome.transactions.iter().map(|tx| tx.receipt.envelope.status()).collect();
+    assert_eq!(status, [true, false], "ether at the address does not matter");
+    assert_eq!(outcome.transactions[1].receipt.gas_used, 1_000_000, "all gas is used");
+    assert_eq!((nonce(&chain, ALICE), nonce(&chain, stored)), (2, 0));
+    assert_eq!(balance(&chain, stored), U256::from(5));
+    assert_eq!(chain.state().storage(&stored, slot), U256::from(7));
+}
+
 #[test]
 fn block_over_a_witness_equals_block_over_the_full_state() {
     let mut chain = dev();
@@ -410,18 +452,7 @@ fn block_over_a_witness_equals_block_over_the_full_state() {
             sign(transfer(9, 1)),
         ],
     );
-    let head = chain.head().clone();
-    let mut recording = Recording(RecordingView::new(chain.state().flat()));
-    let recorded =
-        execute_next_block(chain.config(), &head.header, head.hash(), &input, &mut recording)
-            .expect("full state");
-    let mut touched = recording.0.into_touched();
-    touched.add_diff(&recorded.diff);
-    let witness = chain.state().witness(&touched);
-    let mut partial = PartialState::new(head.header.state_root, witness);
-    let proven =
-        execute_next_block(chain.config(), &head.header, head.hash(), &input, &mut partial)
-            .expect("the witness is enough");
+    let proven = over_witness(&chain, &input);
     let full = chain.execute(&input).expect("full state");
     assert_eq!(proven.header, full.header);
     assert_eq!(proven.output, full.output);
@@ -449,6 +480,10 @@ impl turnpike_state::StateView for Recording<'_> {
         slot: U256,
     ) -> Result<U256, Self::Error> {
         self.0.storage(address, id, slot)
+    }
+
+    fn has_storage(&mut self, address: &Address) -> bool {
+        self.0.has_storage(address)
     }
 
     fn code(&mut self, hash: &B256) -> Result<turnpike_state::Bytecode, Self::Error> {

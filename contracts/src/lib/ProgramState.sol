@@ -6,5 +6,5 @@ pragma solidity 0.8.37;
 library ProgramState {
     /// @notice Hash of the machine's state before the first step: fraud-proof/guest/program.elf is loaded, all else is zero.
     bytes32 internal constant INITIAL_STATE =
-        0x525e41fd3fea1b75c3ee59b88257273a4d54781a4c98e81db5d4fe47c9e15561;
+        0xd9592c9c6c0e5ad165ff5dd98afde84f435ab7ea7904347c6db8eb702c62fcd5;
 }

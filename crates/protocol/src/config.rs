@@ -14,7 +14,7 @@ const TRANSACTION_GAS_LIMIT_MAX: u64 = 1 << 24;
 /// Upper bounds that a proof and one L1 transaction can handle. A chain with higher limits could
 /// have blocks that nobody can prove.
 const PROVABLE: Limits = Limits {
-    block_gas: 1_000_000_000,
+    block_gas: 1 << 28,
     precompile_gas: 6_000_000,
     precompile_input_bytes: CHUNK_BYTES_MAX as u64,
     inflated_bytes: 8 << 20,
@@ -316,7 +316,7 @@ mod tests {
             ConfigError::Unprovable { field: "precompileGasMax", found: 6_000_001, max: 6_000_000 };
         assert_eq!(config.validate(), Err(expected));
         for config in [
-            ChainConfig { block_gas_limit: 1_000_000_001, ..dev() },
+            ChainConfig { block_gas_limit: (1 << 28) + 1, ..dev() },
             ChainConfig { precompile_input_bytes_max: 98_305, ..dev() },
             ChainConfig { entry_inflated_bytes_max: (8 << 20) + 1, ..dev() },
             ChainConfig { entry_mixed_bytes_max: (1 << 16) + 1, ..dev() },

@@ -260,6 +260,10 @@ impl StateView for NodeState {
         StateView::storage(&mut &*self.flat, address, id, slot)
     }
 
+    fn has_storage(&mut self, address: &Address) -> bool {
+        FlatState::has_storage(&self.flat, address)
+    }
+
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Infallible> {
         StateView::code(&mut &*self.flat, hash)
     }

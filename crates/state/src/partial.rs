@@ -2,14 +2,14 @@
 //! as they are read.
 //!
 //! The proof program executes on it. A partial state keeps what it resolved, requests each node and
-//! code at most once while it stays resolved, and checks every hash.
+//! code at most once while it stays resolved, and checks every hash, unless its source does.
 
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, keccak256, map::B256Map};
 use revm_bytecode::Bytecode;
 
 use crate::{
-    Account, AccountProof, PrecompileOutcome, PreimageSource, StateCommit, StateDiff, StateRoots,
-    StateTrie, StateView, StorageId, TrieError, flat::analyse, witness::Nodes,
+    Account, AccountProof, EMPTY_ROOT, PrecompileOutcome, PreimageSource, StateCommit, StateDiff,
+    StateRoots, StateTrie, StateView, StorageId, TrieError, flat::analyse, witness::Nodes,
 };
 
 /// Why a read or commit of a partial state failed.
@@ -106,7 +106,7 @@ impl<S: PreimageSource> PartialState<S> {
 
     fn load_code(&mut self, hash: &B256) -> Result<Bytecode, WitnessError> {
         let code = self.source.preimage(hash).ok_or(WitnessError::MissingCode { hash: *hash })?;
-        if keccak256(&code) != *hash {
+        if !S::IS_CHECKED && keccak256(&code) != *hash {
             return Err(WitnessError::CodeMismatch { hash: *hash });
         }
         Ok(analyse(code))
@@ -132,6 +132,12 @@ impl<S: PreimageSource> StateView for PartialState<S> {
         Ok(self.trie.storage(address, slot, &mut Nodes(&mut self.source))?)
     }
 
+    fn has_storage(&mut self, address: &Address) -> bool {
+        // The account's leaf was resolved when it was read.
+        let root = self.trie.peek_storage_root(address);
+        root.is_ok_and(|root| root != EMPTY_ROOT)
+    }
+
     fn code(&mut self, hash: &B256) -> Result<Bytecode, WitnessError> {
         self.usable()?;
         if *hash == KECCAK256_EMPTY {
@@ -148,6 +154,18 @@ impl<S: PreimageSource> StateView for PartialState<S> {
         }
         self.loaded.insert(*hash, code.clone());
         Ok(code)
+    }
+
+    /// Does not read the code if the source is trusted with its length.
+    fn code_len(&mut self, hash: &B256) -> Result<usize, WitnessError> {
+        let is_here = *hash == KECCAK256_EMPTY
+            || self.codes.contains_key(hash)
+            || self.loaded.contains_key(hash);
+        if is_here || !S::IS_CHECKED {
+            return self.code(hash).map(|code| code.len());
+        }
+        self.usable()?;
+        self.source.preimage_len(hash).ok_or(WitnessError::MissingCode { hash: *hash })
     }
 
     fn precompile(&mut self, address: &Address, input: &[u8]) -> Option<PrecompileOutcome> {

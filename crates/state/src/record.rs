@@ -67,6 +67,10 @@ impl<V: StateView> StateView for RecordingView<V> {
         self.inner.storage(address, id, slot)
     }
 
+    fn has_storage(&mut self, address: &Address) -> bool {
+        self.inner.has_storage(address)
+    }
+
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Self::Error> {
         self.touched.codes.insert(*hash);
         self.inner.code(hash)

@@ -155,6 +155,11 @@ impl StateTrie {
         Ok(StateRoots { state_root, message_passer_storage_root: storage_root(passer) })
     }
 
+    /// The storage root of an account. Fails with [`TrieError::MissingNode`] if it is blinded.
+    pub fn peek_storage_root(&self, address: &Address) -> Result<B256, TrieError> {
+        Ok(storage_root(self.peek_leaf(&keccak256(address))?))
+    }
+
     /// Merkle proofs of an account and some of its slots.
     ///
     /// Fails with [`TrieError::MissingNode`] if a path is blinded.

@@ -80,8 +80,16 @@ pub trait StateView {
         slot: U256,
     ) -> Result<U256, Self::Error>;
 
+    /// Whether any slot of an account is set. The caller has read the account before.
+    fn has_storage(&mut self, address: &Address) -> bool;
+
     /// The analysed code with this keccak hash, which must be the code hash of some account.
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Self::Error>;
+
+    /// The length of a code in bytes, under the same rules as [`code`](Self::code).
+    fn code_len(&mut self, hash: &B256) -> Result<usize, Self::Error> {
+        self.code(hash).map(|code| code.len())
+    }
 
     /// Hints that these accounts are likely to be read next, so that a view may prefetch them. It
     /// changes no result.
@@ -120,8 +128,16 @@ impl<V: StateView + ?Sized> StateView for &mut V {
         (**self).storage(address, id, slot)
     }
 
+    fn has_storage(&mut self, address: &Address) -> bool {
+        (**self).has_storage(address)
+    }
+
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Self::Error> {
         (**self).code(hash)
+    }
+
+    fn code_len(&mut self, hash: &B256) -> Result<usize, Self::Error> {
+        (**self).code_len(hash)
     }
 
     fn prefetch(&mut self, addresses: &[Address]) {

@@ -7,10 +7,20 @@ use crate::{NodeSource, PrecompileOutcome};
 
 /// Supplies trie nodes and codes by their keccak hash.
 ///
-/// Sources are not trusted: the caller checks the hash of every preimage.
+/// Sources are not trusted: the caller checks the hash of every preimage, unless
+/// [`IS_CHECKED`](Self::IS_CHECKED).
 pub trait PreimageSource {
+    /// Whether the source itself makes sure that preimages have their hash. L1 does so for the
+    /// proof program's reads.
+    const IS_CHECKED: bool = false;
+
     /// Returns the bytes whose keccak hash is `hash`, if the source has them.
     fn preimage(&mut self, hash: &B256) -> Option<Bytes>;
+
+    /// The length of [`preimage`](Self::preimage), for a checked source.
+    fn preimage_len(&mut self, hash: &B256) -> Option<usize> {
+        self.preimage(hash).map(|bytes| bytes.len())
+    }
 
     /// The result of a precompile for `input`, under the same rules as
     /// [`StateView::precompile`](crate::StateView::precompile). The caller cannot check this
@@ -21,8 +31,14 @@ pub trait PreimageSource {
 }
 
 impl<S: PreimageSource + ?Sized> PreimageSource for &mut S {
+    const IS_CHECKED: bool = S::IS_CHECKED;
+
     fn preimage(&mut self, hash: &B256) -> Option<Bytes> {
         (**self).preimage(hash)
+    }
+
+    fn preimage_len(&mut self, hash: &B256) -> Option<usize> {
+        (**self).preimage_len(hash)
     }
 
     fn precompile(&mut self, address: &Address, input: &[u8]) -> Option<PrecompileOutcome> {
@@ -107,6 +123,8 @@ impl<S: PreimageSource> PreimageSource for RecordingSource<S> {
 pub(crate) struct Nodes<'a, S>(pub(crate) &'a mut S);
 
 impl<S: PreimageSource> NodeSource for Nodes<'_, S> {
+    const IS_CHECKED: bool = S::IS_CHECKED;
+
     fn node(&mut self, hash: &B256) -> Option<Bytes> {
         self.0.preimage(hash)
     }

@@ -314,7 +314,9 @@ impl<S: StateView> JournalTr for BlockState<S> {
         let at = self.loaded(&address);
         let entry = &mut self.tables.accounts[at];
         let info = &mut entry.account.info;
-        if !info.is_empty_code_hash() || info.nonce != 0 {
+        let is_used = !info.is_empty_code_hash() || info.nonce != 0;
+        // EIP-7610. No transaction gives storage to an account without nonce and code.
+        if is_used || (entry.base_storage && self.base.has_storage(&address)) {
             self.checkpoint_revert(checkpoint);
             return Err(TransferError::CreateCollision);
         }

@@ -58,6 +58,13 @@ impl<S: StateView + Copy> StateView for LaneBase<'_, S> {
         }
     }
 
+    fn has_storage(&mut self, address: &Address) -> bool {
+        match self.block.tables.entry(address) {
+            Some(entry) if !entry.base_storage => false,
+            _ => self.base.has_storage(address),
+        }
+    }
+
     fn code(&mut self, hash: &B256) -> Result<Bytecode, S::Error> {
         match self.block.codes.get(hash) {
             Some(code) => Ok(code.clone()),

@@ -389,6 +389,19 @@ impl<S: StateView> BlockState<S> {
         Ok(())
     }
 
+    /// Length of a loaded account's code, without reading the code.
+    pub(crate) fn code_len(&mut self, address: &Address) -> Result<usize, ViewError<S::Error>> {
+        let at = self.loaded(address);
+        let info = &self.tables.accounts[at].account.info;
+        if info.is_empty_code_hash() {
+            return Ok(0);
+        }
+        match info.code.as_ref().or_else(|| self.codes.get(&info.code_hash)) {
+            Some(code) => Ok(code.len()),
+            None => self.base.code_len(&info.code_hash),
+        }
+    }
+
     /// Loads a slot of a loaded account. Returns whether the access was cold.
     fn load_slot(
         &mut self,

@@ -62,6 +62,10 @@ impl StateView for Answering {
         StateView::storage(&mut self.state, address, id, slot)
     }
 
+    fn has_storage(&mut self, address: &Address) -> bool {
+        StateView::has_storage(&mut self.state, address)
+    }
+
     fn code(&mut self, hash: &B256) -> Result<turnpike_state::Bytecode, Self::Error> {
         StateView::code(&mut self.state, hash)
     }

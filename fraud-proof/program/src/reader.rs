@@ -54,6 +54,13 @@ impl<'a, O: Oracle> Reader<'a, O> {
         Ok(bytes)
     }
 
+    /// Length of the bytes that hash to `hash`.
+    fn keccak_len(&mut self, hash: &B256) -> Result<usize, Fault> {
+        let key = keccak_key(*hash);
+        let found = self.word(&key, 0)?.len;
+        checked_len(&key, found, PREIMAGE_BYTES_MAX)
+    }
+
     /// Parses the bytes that hash to `hash`. `expected` names the format in a fault.
     pub(crate) fn parsed<T>(
         &mut self,
@@ -72,9 +79,8 @@ impl<'a, O: Oracle> Reader<'a, O> {
 
     /// Appends a key's preimage of at most `max` bytes.
     fn append(&mut self, key: &B256, max: usize, to: &mut Vec<u8>) -> Result<(), Fault> {
-        let OracleWord { mut word, len: found } = self.word(key, 0)?;
-        let len = usize::try_from(found).ok().filter(|len| *len <= max);
-        let mut rest = len.ok_or(Fault::TooLong { key: *key, found, max })?;
+        let OracleWord { mut word, len } = self.word(key, 0)?;
+        let mut rest = checked_len(key, len, max)?;
         to.reserve_exact(rest);
         let mut offset = 0;
         while rest > ORACLE_WORD_BYTES {
@@ -110,26 +116,40 @@ impl<'a, O: Oracle> Reader<'a, O> {
     fn word(&mut self, key: &B256, offset: u64) -> Result<OracleWord, Fault> {
         self.oracle.read(key, offset).ok_or(Fault::Missing(*key))
     }
+
+    /// Keeps the fault of a read by execution.
+    fn noted<T>(&mut self, read: Result<T, Fault>) -> Option<T> {
+        read.inspect_err(|fault| {
+            self.fault.get_or_insert(*fault);
+        })
+        .ok()
+    }
 }
 
+/// The length of a preimage, if it is at most `max`.
+fn checked_len(key: &B256, found: u64, max: usize) -> Result<usize, Fault> {
+    let len = usize::try_from(found).ok().filter(|len| *len <= max);
+    len.ok_or(Fault::TooLong { key: *key, found, max })
+}
+
+/// L1 proves that a keccak key's bytes have its hash, so execution does not hash them again.
 impl<O: Oracle> PreimageSource for Reader<'_, O> {
+    const IS_CHECKED: bool = true;
+
     fn preimage(&mut self, hash: &B256) -> Option<Bytes> {
-        match self.keccak(hash) {
-            Ok(bytes) => Some(bytes.into()),
-            Err(fault) => {
-                self.fault.get_or_insert(fault);
-                None
-            }
-        }
+        let bytes = self.keccak(hash);
+        self.noted(bytes).map(Bytes::from)
+    }
+
+    fn preimage_len(&mut self, hash: &B256) -> Option<usize> {
+        let len = self.keccak_len(hash);
+        self.noted(len)
     }
 
     /// Never `None`, which would let execution compute the outcome itself. A fault counts as a
     /// failed call.
     fn precompile(&mut self, address: &Address, input: &[u8]) -> Option<PrecompileOutcome> {
         let outcome = self.call(address, input);
-        Some(outcome.unwrap_or_else(|fault| {
-            self.fault.get_or_insert(fault);
-            PrecompileOutcome::Failure
-        }))
+        Some(self.noted(outcome).unwrap_or(PrecompileOutcome::Failure))
     }
 }

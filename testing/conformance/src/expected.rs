@@ -12,12 +12,6 @@ pub(crate) struct ExpectedFailure {
     pub(crate) failure: &'static str,
 }
 
-const COLLISION: ExpectedFailure = ExpectedFailure {
-    text: "creates a contract over an account with storage but no nonce and no code (EIP-7610): no transaction can \
-           make such an account, and revm does not check for it",
-    failure: "state root: ",
-};
-
 const PRICE: ExpectedFailure = ExpectedFailure {
     text: "a gas price of 2^128 wei or more is not decoded: the total supply of ether could not pay it",
     failure: "rlp: ",
@@ -39,11 +33,6 @@ type CaseName = [&'static str; 5];
 
 #[rustfmt::skip] // one case a line
 const EXPECTED: &[(&ExpectedFailure, CaseName)] = &[
-    (&COLLISION, ["GeneralStateTests/stExtCodeHash", "dynamicAccountOverwriteEmpty_Paris.json", "dynamicAccountOverwriteEmpty_Paris", "Cancun", "d0g0v0"]),
-    (&COLLISION, ["GeneralStateTests/stSStoreTest", "InitCollisionParis.json", "InitCollisionParis", "Cancun", "d0g0v0"]),
-    (&COLLISION, ["GeneralStateTests/stSStoreTest", "InitCollisionParis.json", "InitCollisionParis", "Cancun", "d1g0v0"]),
-    (&COLLISION, ["GeneralStateTests/stSStoreTest", "InitCollisionParis.json", "InitCollisionParis", "Cancun", "d2g0v0"]),
-    (&COLLISION, ["GeneralStateTests/stSStoreTest", "InitCollisionParis.json", "InitCollisionParis", "Cancun", "d3g0v0"]),
     (&PRICE, ["TransactionTests/ttEIP1559", "GasLimitPriceProductOverflowtMinusOne.json", "GasLimitPriceProductOverflowtMinusOne", "Cancun", ""]),
     (&PRICE, ["TransactionTests/ttEIP1559", "GasLimitPriceProductOverflowtMinusOne.json", "GasLimitPriceProductOverflowtMinusOne", "London", ""]),
     (&PRICE, ["TransactionTests/ttEIP1559", "GasLimitPriceProductOverflowtMinusOne.json", "GasLimitPriceProductOverflowtMinusOne", "Paris", ""]),

@@ -59,6 +59,10 @@ impl StateView for PrecompileView<'_> {
         StateView::storage(&mut self.state, address, id, slot)
     }
 
+    fn has_storage(&mut self, address: &Address) -> bool {
+        StateView::has_storage(&mut self.state, address)
+    }
+
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Infallible> {
         StateView::code(&mut self.state, hash)
     }

@@ -69,6 +69,13 @@ impl FlatState {
         number.map_or(U256::ZERO, |number| self.slots.entry(number).value.get())
     }
 
+    /// Whether any slot of an account is set.
+    #[must_use]
+    pub fn has_storage(&self, address: &Address) -> bool {
+        let number = self.accounts.find(address);
+        number.is_some_and(|number| self.accounts.entry(number).value.slots != 0)
+    }
+
     /// The analysed code with this hash, shared; `None` if no account ever had it.
     #[must_use]
     pub fn code(&self, hash: &B256) -> Option<Bytecode> {
@@ -197,6 +204,10 @@ impl StateView for FlatState {
         StateView::storage(&mut &*self, address, id, slot)
     }
 
+    fn has_storage(&mut self, address: &Address) -> bool {
+        Self::has_storage(self, address)
+    }
+
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Infallible> {
         StateView::code(&mut &*self, hash)
     }
@@ -220,6 +231,10 @@ impl StateView for &FlatState {
     ) -> Result<U256, Infallible> {
         let known = id != StorageId::default();
         Ok(if known { self.slot(id, slot) } else { FlatState::storage(self, address, slot) })
+    }
+
+    fn has_storage(&mut self, address: &Address) -> bool {
+        FlatState::has_storage(self, address)
     }
 
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Infallible> {

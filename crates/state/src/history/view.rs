@@ -67,6 +67,10 @@ impl StateView for HistoricalView<'_> {
         Ok(self.flat.slot(id, slot))
     }
 
+    fn has_storage(&mut self, address: &Address) -> bool {
+        self.flat.has_storage(address)
+    }
+
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Infallible> {
         Ok(Self::code(self, hash).expect("invariant: the code of every account is stored"))
     }

@@ -4,13 +4,19 @@ use alloy_primitives::{B256, Bytes};
 
 /// Supplies the encoding of trie nodes by their hash.
 ///
-/// Sources are not trusted: the trie checks the hash of the bytes that they return.
+/// Sources are not trusted: the trie checks the hash of the bytes that they return, unless
+/// [`IS_CHECKED`](Self::IS_CHECKED).
 pub trait NodeSource {
+    /// Whether the source itself makes sure that the bytes have the hash.
+    const IS_CHECKED: bool = false;
+
     /// The RLP of the node with this keccak hash, if the source has it.
     fn node(&mut self, hash: &B256) -> Option<Bytes>;
 }
 
 impl<S: NodeSource + ?Sized> NodeSource for &mut S {
+    const IS_CHECKED: bool = S::IS_CHECKED;
+
     fn node(&mut self, hash: &B256) -> Option<Bytes> {
         (**self).node(hash)
     }
