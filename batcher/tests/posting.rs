@@ -173,7 +173,7 @@ async fn steps_do_not_wait_for_commitments() {
     assert!(!given_up.await);
     poster.wait_for_commitments().await;
     assert!(!poster.is_committing());
-    let outcome = poster.step(world.now).await.expect("sends");
+    let outcome = world.step_once(&mut poster).await.expect("sends");
     assert!(outcome.is_sent(), "{outcome:?}");
     world.run(&mut poster).await.expect("posts");
     assert_eq!(world.check().await, 1);

@@ -3,14 +3,15 @@
 use alloc::{sync::Arc, vec::Vec};
 
 use alloy_primitives::B256;
-use turnpike_protocol::{BlockInput, ChainConfig, Header};
+use turnpike_protocol::{BlockInput, ChainConfig, Header, extra_data, time_ms};
 use turnpike_state::{StateCommit, StateRoots, StateView};
 
 #[cfg(feature = "std")]
 use crate::BlockHashes;
 use crate::{
     BlockContext, BlockOutcome, BlockTransaction, BlockTx, ChainSpec, Executed, ExecutionError,
-    Included, Skipped, Transactions,
+    Included, SkipReason, Skipped, Transactions,
+    block_gas::BlockGas,
     block_state::Tables,
     evm_context::EvmContext,
     keccak::KeccakMemo,
@@ -73,7 +74,7 @@ pub struct BlockExecutor<S: StateView, T = BlockTx> {
     pub(crate) runner: Runner<S>,
     header: Header,
     offered: usize,
-    gas_used: u64,
+    gas: BlockGas,
     transactions: Transactions<T>,
     skipped: Vec<Skipped>,
 }
@@ -110,7 +111,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
             runner,
             header: context.header.clone(),
             offered: 0,
-            gas_used: 0,
+            gas: BlockGas::new(context.header.gas_limit, context.backlog),
             transactions: Transactions::default(),
             skipped: Vec::new(),
         })
@@ -137,16 +138,25 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
     }
 
     /// Executes a transaction. A transaction that is invalid at its turn is skipped and changes
-    /// nothing. A deposit is never skipped. If it fails, the caller must drop the block.
+    /// nothing but the gas that the block has left. One that comes when the block is full does not
+    /// change that either. A deposit is never skipped. If it fails, the caller must drop the block.
     pub fn execute(&mut self, tx: T) -> Result<(), ExecutionError<S::Error>> {
         let index = self.offered;
         self.offered += 1;
-        match self.runner.run(&tx, self.gas_remaining()) {
+        let is_deposit = tx.mint().is_some();
+        let remaining = self.gas_remaining();
+        if !is_deposit && self.gas.is_full() {
+            let reason = SkipReason::BlockGas { gas_limit: tx.gas_limit(), remaining };
+            self.skipped.push(Skipped { index, hash: tx.hash(), reason });
+            return Ok(());
+        }
+        match self.runner.run(&tx, remaining) {
             Ok(ran) => {
-                self.gas_used += ran.gas_used;
+                self.gas.use_gas(ran.gas_used, if is_deposit { ran.gas_used } else { 0 });
                 self.transactions.push(Included::new(tx, ran));
             }
             Err(TxError::Skip(reason)) => {
+                self.gas.skip(1);
                 self.skipped.push(Skipped { index, hash: tx.hash(), reason });
             }
             Err(TxError::Fatal(error)) => return Err(error),
@@ -158,7 +168,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
     #[cfg(feature = "std")]
     pub(crate) fn include(&mut self, tx: T, ran: crate::runner::TxOutcome) {
         self.offered += 1;
-        self.gas_used += ran.gas_used;
+        self.gas.use_gas(ran.gas_used, if tx.mint().is_some() { ran.gas_used } else { 0 });
         self.transactions.push(Included::new(tx, ran));
     }
 
@@ -179,7 +189,10 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         gas_used: u64,
     ) {
         self.offered += order.len();
-        self.gas_used += gas_used;
+        let all = || lanes.iter().flatten();
+        let deposits = all().filter(|ran| ran.tx.mint().is_some()).map(|ran| ran.gas_used).sum();
+        self.gas.use_gas(gas_used, deposits);
+        self.gas.skip(skipped.len() as u64);
         self.transactions.push_lanes(lanes, order);
         self.skipped.extend(skipped);
     }
@@ -196,16 +209,30 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         &self.skipped
     }
 
-    /// Gas that the block has left.
-    pub const fn gas_remaining(&self) -> u64 {
-        self.header.gas_limit.saturating_sub(self.gas_used)
+    /// Gas that the block has left for users' transactions.
+    pub fn gas_remaining(&self) -> u64 {
+        self.gas.remaining()
+    }
+
+    /// Whether a later block has more gas, because the backlog shrinks.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_backlogged(&self) -> bool {
+        self.gas.is_backlogged()
+    }
+
+    /// Gas of which transactions may use all without leaving the block full before one of them.
+    #[cfg(feature = "std")]
+    pub(crate) fn gas_before_full(&self) -> u64 {
+        self.gas.before_full()
     }
 
     /// Ends the block and returns its changes. The state view is unchanged. Waits for the parent's
     /// hash, if that is deferred.
     pub fn finish(self) -> Result<(Executed<T>, Workspace), ExecutionError<S::Error>> {
-        #[cfg_attr(not(feature = "std"), allow(unused_mut, reason = "the parent is known"))]
-        let Self { runner, mut header, transactions, skipped, .. } = self;
+        let Self { runner, mut header, transactions, skipped, gas, .. } = self;
+        if let Some(backlog) = gas.backlog() {
+            header.extra_data = extra_data(backlog, time_ms(&header));
+        }
         let Runner { evm, profiles, .. } = runner;
         #[cfg(feature = "std")]
         if let BlockHashes::Deferred(hash) = evm.ctx.journaled_state.hashes() {

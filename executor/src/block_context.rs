@@ -4,11 +4,11 @@ use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::B256;
 use turnpike_protocol::{
-    ChainConfig, Header, L1Fee, Origin, extra_data, mix_hash, next_base_fee,
-    predeploys::SEQUENCER_FEE_VAULT,
+    ChainConfig, Header, L1Fee, Origin, base_fee, extra_data, gas_backlog, mix_hash, open_backlog,
+    predeploys::SEQUENCER_FEE_VAULT, time_ms as time_of,
 };
 
-use crate::BlockHashes;
+use crate::{BlockHashes, OpenBacklog};
 
 /// The context of a block: its inputs before its transactions run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct BlockContext {
     pub hashes: BlockHashes,
     /// Price of L1 data. `None` if transactions do not pay for it.
     pub l1_fee: Option<L1Fee>,
+    /// The backlog of gas. `None` if only the header limits the block's gas.
+    pub backlog: Option<OpenBacklog>,
 }
 
 impl BlockContext {
@@ -30,19 +32,21 @@ impl BlockContext {
         time_ms: u64,
         origin: &Origin,
     ) -> Self {
-        let base_fee = next_base_fee(config, parent);
-        Self::with_base_fee(config, parent.number + 1, parent_hash, base_fee, time_ms, origin)
+        let open =
+            open_backlog(config, gas_backlog(parent), time_ms.saturating_sub(time_of(parent)));
+        Self::with_backlog(config, parent.number + 1, parent_hash, open, time_ms, origin)
     }
 
-    /// The block with this number and base fee, on the parent with this hash.
-    pub(crate) fn with_base_fee(
+    /// The block with this number and this backlog of gas, on the parent with this hash.
+    pub(crate) fn with_backlog(
         config: &ChainConfig,
         number: u64,
         parent_hash: B256,
-        base_fee: u64,
+        open: u64,
         time_ms: u64,
         origin: &Origin,
     ) -> Self {
+        let backlog = OpenBacklog { gas: open, gas_max: config.gas_backlog_max };
         let header = Header {
             parent_hash,
             ommers_hash: EMPTY_OMMER_ROOT_HASH,
@@ -50,9 +54,10 @@ impl BlockContext {
             number,
             gas_limit: config.block_gas_limit,
             timestamp: time_ms / 1_000,
-            extra_data: extra_data(time_ms),
+            // The end of the block replaces the backlog.
+            extra_data: extra_data(open, time_ms),
             mix_hash: mix_hash(origin, number),
-            base_fee_per_gas: Some(base_fee),
+            base_fee_per_gas: Some(base_fee(config, open)),
             withdrawals_root: Some(EMPTY_ROOT_HASH),
             blob_gas_used: Some(0),
             excess_blob_gas: Some(0),
@@ -61,6 +66,7 @@ impl BlockContext {
             ..Header::default()
         };
         let hashes = BlockHashes::History { parent: parent_hash };
-        Self { header, hashes, l1_fee: Some(L1Fee::new(config, origin)) }
+        let l1_fee = Some(L1Fee::new(config, origin));
+        Self { header, hashes, l1_fee, backlog: Some(backlog) }
     }
 }

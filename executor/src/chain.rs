@@ -9,7 +9,7 @@ use std::{
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use turnpike_protocol::{
-    BlockInput, ChainConfig, Genesis, Header, Origin, Parent, next_base_fee, time_ms,
+    BlockInput, ChainConfig, Genesis, Header, Origin, Parent, gas_backlog, time_ms,
 };
 use turnpike_state::{
     Account, AccountDiff, AccountProof, FlatState, HistoricalView, History, HistoryLimits,
@@ -109,7 +109,7 @@ impl Chain {
 
     fn at(config: ChainConfig, state: NodeState, head: ChainHead, limits: HistoryLimits) -> Self {
         Self {
-            tip: Tip::of(&config, &head),
+            tip: Tip::of(&head),
             config,
             state,
             closed: VecDeque::new(),
@@ -262,8 +262,7 @@ impl Chain {
         self.asked = Mutex::default();
         let (promise, hash) = DeferredHash::promised();
         let parent = Parent { number, time_ms, origin: Some(origin.entry) };
-        let next_base_fee = next_base_fee(&self.config, &header);
-        self.tip = Tip { parent, next_base_fee, hash: hash.clone() };
+        self.tip = Tip { parent, gas_backlog: gas_backlog(&header), hash: hash.clone() };
         self.closed.push_back(PendingHead { parent, hash });
         ClosedBlock { executed, diff, roots, hash: promise, engine: Arc::clone(&self.engine) }
     }
@@ -313,7 +312,7 @@ impl Chain {
         self.heads.retain(|head| head.header.number < block);
         self.closed.clear();
         self.asked = Mutex::default();
-        self.tip = Tip::of(&self.config, &head);
+        self.tip = Tip::of(&head);
         self.head = head;
         true
     }

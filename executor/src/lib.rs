@@ -48,6 +48,7 @@ extern crate alloc;
 mod base;
 mod block;
 mod block_context;
+mod block_gas;
 #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "lanes need threads"))]
 mod block_state;
 #[cfg(feature = "std")]
@@ -98,6 +99,7 @@ mod transfer;
 pub use base::BlockHashes;
 pub use block::{BlockExecutor, Workspace, block_transactions, execute_block, execute_next_block};
 pub use block_context::BlockContext;
+pub use block_gas::OpenBacklog;
 #[cfg(feature = "std")]
 pub use call::{CallOutcome, call};
 #[cfg(feature = "std")]

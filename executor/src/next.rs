@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use turnpike_protocol::{ChainConfig, Origin, Parent, next_base_fee};
+use turnpike_protocol::{ChainConfig, Origin, Parent, base_fee, gas_backlog, open_backlog};
 use turnpike_state::FlatState;
 
 use crate::{
@@ -16,29 +16,38 @@ use crate::{
 pub struct Tip {
     /// The fields of the block that derivation needs.
     pub parent: Parent,
-    /// Base fee of the next block in wei.
-    pub next_base_fee: u64,
+    /// Backlog of gas after the block.
+    pub gas_backlog: u64,
     /// Hash of the block, which may be deferred.
     pub hash: DeferredHash,
 }
 
 impl Tip {
     /// A block whose hash is known.
-    pub(crate) fn of(config: &ChainConfig, head: &ChainHead) -> Self {
+    pub(crate) fn of(head: &ChainHead) -> Self {
         Self {
             parent: head.parent,
-            next_base_fee: next_base_fee(config, &head.header),
+            gas_backlog: gas_backlog(&head.header),
             hash: DeferredHash::known(head.hash()),
         }
     }
 
+    /// Base fee of the next block in wei, if it has this time.
+    pub fn base_fee_at(&self, config: &ChainConfig, time_ms: u64) -> u64 {
+        base_fee(config, self.open_backlog(config, time_ms))
+    }
+
+    fn open_backlog(&self, config: &ChainConfig, time_ms: u64) -> u64 {
+        open_backlog(config, self.gas_backlog, time_ms.saturating_sub(self.parent.time_ms))
+    }
+
     /// Context of the next block.
     fn next_block(&self, config: &ChainConfig, time_ms: u64, origin: &Origin) -> BlockContext {
-        let (number, base_fee) = (self.parent.number + 1, self.next_base_fee);
+        let (number, open) = (self.parent.number + 1, self.open_backlog(config, time_ms));
         let known = self.hash.get();
         // If the hash is deferred, the header receives it at the end of the block.
         let hash = known.unwrap_or_default();
-        let context = BlockContext::with_base_fee(config, number, hash, base_fee, time_ms, origin);
+        let context = BlockContext::with_backlog(config, number, hash, open, time_ms, origin);
         match known {
             Some(_) => context,
             None => BlockContext { hashes: BlockHashes::Deferred(self.hash.clone()), ..context },

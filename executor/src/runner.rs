@@ -84,7 +84,7 @@ impl<S: StateView> Runner<S> {
         if spec.fork > SpecId::OSAKA {
             return Err(ExecutionError::Fork(spec.fork));
         }
-        let BlockContext { header, hashes, l1_fee } = context;
+        let BlockContext { header, hashes, l1_fee, .. } = context;
         let mut evm = evm(spec, header, hashes.clone(), state);
         let precompiles = PrecompileProvider::<EvmContext<S>>::warm_addresses(&evm.precompiles);
         evm.ctx.journaled_state.warm_precompiles(precompiles);

@@ -64,6 +64,7 @@ fn ours(case: &Case, transactions: &[Tx]) -> (Vec<TxResult>, NodeState) {
         header: header(case.coinbase),
         hashes: BlockHashes::Given(hashes),
         l1_fee: None,
+        backlog: None,
     };
     let spec = ChainSpec::ethereum(CHAIN_ID, case.fork);
     let run = |workspace, transactions: Vec<Tx>| -> (Executed<Tx>, Workspace) {

@@ -6,9 +6,11 @@ use alloy_consensus::{
 use alloy_eips::eip7702::Authorization;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, address, hex, keccak256};
 use op_alloy_consensus::TxDeposit;
+use proptest::{collection::vec, prelude::*};
 use turnpike_executor::{BlockOutcome, Chain, SkipReason, execute_next_block};
 use turnpike_protocol::{
-    BlockInput, Genesis, GenesisAccount, L1Fee, Origin, SignedTx, TxEnvelope, attributes_deposit,
+    BLOCK_GAS, BlockInput, Genesis, GenesisAccount, L1Fee, Origin, SKIPPED_GAS, SignedTx,
+    TxEnvelope, attributes_deposit, base_fee, gas_backlog,
     predeploys::{
         BASE_FEE_VAULT, HISTORY_STORAGE, L1_BLOCK, L1_FEE_VAULT, MESSAGE_PASSER,
         SEQUENCER_FEE_VAULT,
@@ -158,11 +160,174 @@ fn header_follows_the_chain_rules() {
 }
 
 #[test]
-fn base_fee_follows_demand() {
+fn base_fee_follows_the_backlog() {
+    let mut genesis = Genesis::dev();
+    // Half a block of 10^7 gas multiplies the fee by e, a second pays off a tenth of that.
+    genesis.config.gas_rate = 500_000;
+    genesis.config.base_fee_window = 10;
+    genesis.config.gas_backlog_max = 20_000_000;
+    let min = genesis.config.base_fee_min;
+    let mut chain = Chain::from_genesis(&genesis);
+    let fee = |outcome: &BlockOutcome| outcome.header.base_fee_per_gas.expect("it has one");
+    // INVALID uses all gas.
+    let burns = |nonce, gas_limit| {
+        sign(TxEip1559 { gas_limit, ..call(nonce, TxKind::Create, 0, hex!("fe")) })
+    };
+    let first = run(&mut chain, vec![], vec![burns(0, 10_000_000)]);
+    assert_eq!(fee(&first), min, "the chain begins without backlog");
+    let used = first.header.gas_used + BLOCK_GAS;
+    assert_eq!(gas_backlog(&first.header), used, "years have passed since genesis");
+    let second = run(&mut chain, vec![], vec![]);
+    assert_eq!(fee(&second), base_fee(chain.config(), used - 500_000), "a second later");
+    assert!(fee(&second) > min * 7);
+    assert_eq!(gas_backlog(&second.header), used - 500_000 + BLOCK_GAS);
+    // The rest of the backlog's room is a limit.
+    let room = 20_000_000 - (used - 500_000 + BLOCK_GAS - 500_000) - BLOCK_GAS;
+    let third = run(&mut chain, vec![], vec![burns(1, room + 1), burns(1, room)]);
+    assert_eq!(third.skipped.len(), 1);
+    assert_eq!(third.transactions.len(), 1);
+    let full = run(&mut chain, vec![], vec![burns(2, 600_000), burns(2, 200_000)]);
+    assert_eq!((full.transactions.len(), full.skipped.len()), (1, 1), "half a second's gas");
+    let cap = fee(&full);
+    assert!(cap > min * 40 && cap <= min * 55, "{cap}");
+}
+
+/// What a block is asked to hold.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    /// A transaction that uses this much gas.
+    Burn(u64),
+    /// A transaction that is skipped.
+    Invalid,
+    /// A deposit of 21,000 gas.
+    Deposit,
+}
+
+/// The rules of the backlog, written down a second time, with the exponential in floating point.
+struct BacklogModel {
+    rate: u64,
+    window: u64,
+    max: u64,
+    backlog: u64,
+}
+
+impl BacklogModel {
+    /// Which of a block's transactions are included, and its base fee in units of the least.
+    fn block(&mut self, elapsed_ms: u64, block_gas: u64, asked: &[Asked]) -> (Vec<bool>, f64) {
+        let open = self.backlog.saturating_sub(self.rate * elapsed_ms / 1_000);
+        let fee = (open.min(self.max) as f64 / (self.rate * self.window) as f64).exp();
+        let deposits = asked.iter().filter(|it| matches!(it, Asked::Deposit)).count();
+        let deposit_gas = 21_000 * deposits as u64;
+        let limit = block_gas.min(deposit_gas + self.max.saturating_sub(open));
+        let mut used = 200_000 + deposit_gas;
+        let include = |it: &Asked| {
+            let left = limit.saturating_sub(used);
+            let (is_included, gas) = match *it {
+                Asked::Deposit => return true,
+                _ if left < 21_000 => return false,
+                Asked::Burn(gas) if gas <= left => (true, gas),
+                Asked::Burn(_) | Asked::Invalid => (false, 5_000),
+            };
+            used += gas;
+            is_included
+        };
+        let included = asked.iter().map(include).collect();
+        self.backlog = open + used;
+        (included, fee)
+    }
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    prop_oneof![
+        4 => (100_000_u64..3_000_000).prop_map(Asked::Burn),
+        1 => Just(Asked::Invalid),
+        1 => Just(Asked::Deposit),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn backlog_equals_its_model(
+        rate in 1_000_000_u64..20_000_000,
+        window in 1_u64..5,
+        windows in 1_u64..10,
+        blocks in vec((0_u64..2_000, vec(asked(), 0..6)), 1..8),
+    ) {
+        let mut genesis = Genesis::dev();
+        let config = &mut genesis.config;
+        config.block_gas_limit = 6_000_000;
+        (config.gas_rate, config.base_fee_window) = (rate, window);
+        config.gas_backlog_max = rate * window * windows;
+        config.base_fee_min = 1_000_000;
+        let mut chain = Chain::from_genesis(&genesis);
+        let mut model = BacklogModel { rate, window, max: rate * window * windows, backlog: 0 };
+        let (mut time_ms, mut next) = (1_000 * origin().l1_time, 0);
+        for (elapsed_ms, asked) in blocks {
+            time_ms += elapsed_ms;
+            let (included, fee) = model.block(elapsed_ms, 6_000_000, &asked);
+            let mut input = input(&chain, vec![], vec![]);
+            input.time_ms = time_ms;
+            for (at, (it, is_included)) in (0..).zip(asked.iter().zip(&included)) {
+                let mint = u128::from(time_ms) * 100 + at;
+                let tx = match *it {
+                    Asked::Deposit => {
+                        let deposit = deposit(BOB, TxKind::Call(ALICE), mint, 0, 21_000);
+                        input.deposits.push(deposit);
+                        continue;
+                    }
+                    Asked::Burn(gas_limit) => {
+                        let max_fee_per_gas = 1_000 * GWEI;
+                        let invalid = call(next, TxKind::Create, 0, hex!("fe"));
+                        TxEip1559 { gas_limit, max_fee_per_gas, ..invalid }
+                    }
+                    Asked::Invalid => transfer(u64::MAX - 1, 1),
+                };
+                input.transactions.push(sign(tx));
+                next += u64::from(*is_included);
+            }
+            let proven = over_witness(&chain, &input);
+            let full = chain.execute(&input).expect("full state");
+            prop_assert_eq!(&proven.header, &full.header);
+            let count = included.iter().filter(|it| **it).count();
+            prop_assert_eq!(full.transactions.len(), count);
+            prop_assert_eq!(gas_backlog(&full.header), model.backlog);
+            let found = full.header.base_fee_per_gas.expect("it has one") as f64 / 1e6;
+            prop_assert!((found / fee - 1.0).abs() < 1e-5, "base fee {} and {}", found, fee);
+        }
+    }
+}
+
+#[test]
+fn skipped_transactions_are_charged_to_the_backlog() {
     let mut chain = dev();
-    let initial = chain.config().initial_base_fee;
-    let first = run(&mut chain, vec![], vec![]);
-    assert!(first.header.base_fee_per_gas.expect("the header has a base fee") < initial);
+    let bad = |nonce| sign(transfer(nonce, 1));
+    let outcome = run(&mut chain, vec![], vec![bad(0), bad(5), bad(7)]);
+    assert_eq!((outcome.transactions.len(), outcome.skipped.len()), (2, 2));
+    let used = outcome.header.gas_used + BLOCK_GAS + 2 * SKIPPED_GAS;
+    assert_eq!(gas_backlog(&outcome.header), used);
+}
+
+#[test]
+fn full_block_drops_the_rest_at_no_charge() {
+    let mut genesis = Genesis::dev();
+    genesis.config.gas_backlog_max = BLOCK_GAS + 21_000 + 20_999;
+    let mut chain = Chain::from_genesis(&genesis);
+    let deposits = vec![deposit(BOB, TxKind::Call(ALICE), 10, 4, 50_000)];
+    let txs = (0..4).map(|nonce| sign(transfer(nonce, 1))).collect();
+    let outcome = run(&mut chain, deposits, txs);
+    assert_eq!((outcome.transactions.len(), outcome.skipped.len()), (2, 3));
+    assert!(outcome.skipped.iter().all(|it| matches!(it.reason, SkipReason::BlockGas { .. })));
+    assert_eq!(gas_backlog(&outcome.header), outcome.header.gas_used + BLOCK_GAS);
+    // Deposits are included even without room, and count.
+    let deposits = vec![deposit(BOB, TxKind::Call(ALICE), 11, 4, 50_000)];
+    let mut input = input(&chain, deposits, vec![]);
+    input.time_ms = chain.head().parent.time_ms;
+    let next = chain.execute(&input).expect("full state");
+    assert_eq!(next.transactions.len(), 1);
+    let before = gas_backlog(&outcome.header);
+    assert_eq!(gas_backlog(&next.header), before + next.header.gas_used + BLOCK_GAS);
 }
 
 #[test]

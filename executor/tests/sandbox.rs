@@ -67,7 +67,12 @@ impl Case {
             ..Header::default()
         };
         let hashes = BlockHashes::History { parent: parent_hash };
-        let context = BlockContext { header, hashes, l1_fee: Some(L1Fee::new(&config, &origin)) };
+        let context = BlockContext {
+            header,
+            hashes,
+            l1_fee: Some(L1Fee::new(&config, &origin)),
+            backlog: None,
+        };
         let count = rng.between(1, 30);
         let mut transactions: Vec<_> = (0..count).map(|_| Tx::random(&mut rng, &world)).collect();
         // Turnpike rejects blob transactions.

@@ -102,7 +102,7 @@ test("a program that cannot start gives the reason", async (t) => {
 
   await step(t, "a wrong file is refused", async (t) => {
     const genesis = JSON.parse(readFileSync(dev.genesis, "utf8"));
-    const config = { ...genesis.config, baseFeeDenominator: 0 };
+    const config = { ...genesis.config, baseFeeWindow: 0 };
     const undeployed = (await run(t, turnpike(), ["genesis"])).stdout;
     mkdirSync(at("no-genesis"));
     write("no-genesis/sequencer.db", "");
@@ -120,7 +120,7 @@ test("a program that cannot start gives the reason", async (t) => {
       [
         "an inconsistent genesis",
         sequencer(write("zero.json", { ...genesis, config }), at("3.db")),
-        /`baseFeeDenominator` must not be zero/,
+        /`baseFeeWindow` must not be zero/,
       ],
       [
         "a genesis without a deployment",

@@ -6,5 +6,5 @@ pragma solidity 0.8.37;
 library ProgramState {
     /// @notice Hash of the machine's state before the first step: fraud-proof/guest/program.elf is loaded, all else is zero.
     bytes32 internal constant INITIAL_STATE =
-        0xd9592c9c6c0e5ad165ff5dd98afde84f435ab7ea7904347c6db8eb702c62fcd5;
+        0x4b271cfae0ba1f048bf505016b76f6a5895b730d58531d7120766e0ffb6a2709;
 }

@@ -2,14 +2,14 @@
 
 use alloc::vec::Vec;
 
-use alloy_eips::eip1559::{BaseFeeParams, calc_next_block_base_fee};
-use alloy_primitives::{B256, Bytes, U256, keccak256};
+use alloy_primitives::{B256, U256, keccak256};
 use alloy_rlp::{RlpDecodable, RlpEncodable};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     ChainConfig, Deposit, DepositError, DepositHint, Entry, Header, ReceiptEnvelope, SignedTx,
     SourceHash, TxEnvelope, attributes_deposit,
+    backlog::milliseconds,
     inbox::{FlattenedBytes, word},
 };
 
@@ -67,7 +67,7 @@ pub struct Parent {
 pub struct BlockInput<T = SignedTx> {
     /// Block number.
     pub number: u64,
-    /// Time, in milliseconds. The header holds it in `timestamp` and [`extra_data`].
+    /// Time, in milliseconds. The header holds it in `timestamp` and [`extra_data`](crate::extra_data).
     pub time_ms: u64,
     /// The L1 attributes that the block sees.
     pub origin: Origin,
@@ -142,29 +142,9 @@ impl<T> BlockInput<T> {
     }
 }
 
-/// Version of [`extra_data`].
-const EXTRA_DATA_VERSION: u8 = 2;
-
-/// Bytes of a header's `extraData`.
-const EXTRA_DATA_BYTES: usize = 19;
-
-/// `extraData` of a block: the version, two backlogs of 8 bytes that are zero, and 2 bytes of
-/// milliseconds, which the header's `timestamp` lacks. Big-endian.
-pub fn extra_data(time_ms: u64) -> Bytes {
-    let mut bytes = [0; EXTRA_DATA_BYTES];
-    bytes[0] = EXTRA_DATA_VERSION;
-    let [.., high, low] = (time_ms % 1_000).to_be_bytes();
-    bytes[EXTRA_DATA_BYTES - 2..].copy_from_slice(&[high, low]);
-    Bytes::copy_from_slice(&bytes)
-}
-
 /// Time of a block, in milliseconds.
 pub fn time_ms(header: &Header) -> u64 {
-    let rest = match header.extra_data.last_chunk::<2>() {
-        Some(bytes) if header.extra_data.len() == EXTRA_DATA_BYTES => u16::from_be_bytes(*bytes),
-        _ => 0,
-    };
-    header.timestamp.saturating_mul(1_000).saturating_add(rest.into())
+    header.timestamp.saturating_mul(1_000).saturating_add(milliseconds(header))
 }
 
 /// A transaction's receipt with fields outside the consensus encoding.
@@ -184,19 +164,6 @@ pub struct Receipt {
 /// block.
 pub fn mix_hash(origin: &Origin, number: u64) -> B256 {
     keccak256([origin.l1_hash, word(number)].as_flattened_bytes())
-}
-
-/// Base fee of the block after `parent` (EIP-1559 with the chain's parameters), in wei.
-pub fn next_base_fee(config: &ChainConfig, parent: &Header) -> u64 {
-    calc_next_block_base_fee(
-        parent.gas_used,
-        parent.gas_limit,
-        parent.base_fee_per_gas.unwrap_or(config.initial_base_fee),
-        BaseFeeParams::new(
-            u128::from(config.base_fee_denominator),
-            u128::from(config.base_fee_elasticity),
-        ),
-    )
 }
 
 /// Slot of the EIP-2935 history contract that holds the hash of block `number`.

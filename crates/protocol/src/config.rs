@@ -23,6 +23,16 @@ const PROVABLE: Limits = Limits {
     output_blocks: 1 << 28,
 };
 
+/// Maximum gas of a base fee window. With the next two it bounds the base fee's numbers to 128
+/// bits.
+const RATE_OF_WINDOW_MAX: u64 = 1 << 38;
+
+/// Maximum backlog, in windows: the base fee is at most e^10 times its minimum.
+const BACKLOG_WINDOWS_MAX: u64 = 10;
+
+/// Maximum of the least base fee: 17 gwei.
+const BASE_FEE_MIN_MAX: u64 = 1 << 34;
+
 struct Limits {
     block_gas: u64,
     precompile_gas: u64,
@@ -46,12 +56,14 @@ pub struct ChainConfig {
     pub block_gas_limit: u64,
     /// Maximum number of transactions in one block, without deposits.
     pub block_transactions_max: u64,
-    /// EIP-1559: gas limit divided by gas target.
-    pub base_fee_elasticity: u64,
-    /// EIP-1559: the base fee changes by at most one part in this many.
-    pub base_fee_denominator: u64,
-    /// Base fee of the genesis block, in wei.
-    pub initial_base_fee: u64,
+    /// Gas a second that the chain may use for good. What blocks use beyond it is their backlog.
+    pub gas_rate: u64,
+    /// Backlog of gas from which on blocks hold deposits only.
+    pub gas_backlog_max: u64,
+    /// Seconds of [`gas_rate`](Self::gas_rate) in backlog that multiply the base fee by e.
+    pub base_fee_window: u64,
+    /// Base fee without backlog, in wei: the least that a block can have.
+    pub base_fee_min: u64,
     /// Weight of the L1 base fee in the L1 data fee, in millionths.
     pub l1_base_fee_scalar: u32,
     /// Weight of the L1 blob base fee in the L1 data fee, in millionths.
@@ -144,6 +156,16 @@ pub enum ConfigError {
         /// The lowest sufficient value.
         min: u64,
     },
+    /// The base fee could overflow.
+    #[error("chain config: `{field}` is {found}, at most {max} are possible")]
+    TooHigh {
+        /// The parameter.
+        field: &'static str,
+        /// The parameter's value.
+        found: u64,
+        /// The highest possible value.
+        max: u64,
+    },
     /// The tail blocks of an entry cannot hold its deposits.
     #[error(
         "chain config: entryDepositsMax deposits of 2^24 gas need {needed} blocks of depositGasPerBlock, an entry has {TAIL_BLOCKS_MAX}"
@@ -205,9 +227,10 @@ impl ChainConfig {
         let nonzero = [
             (self.chain_id, "chainId"),
             (self.block_transactions_max, "blockTransactionsMax"),
-            (self.base_fee_elasticity, "baseFeeElasticity"),
-            (self.base_fee_denominator, "baseFeeDenominator"),
-            (self.initial_base_fee, "initialBaseFee"),
+            (self.gas_rate, "gasRate"),
+            (self.gas_backlog_max, "gasBacklogMax"),
+            (self.base_fee_window, "baseFeeWindow"),
+            (self.base_fee_min, "baseFeeMin"),
             (self.precompile_gas_max, "precompileGasMax"),
             (self.precompile_input_bytes_max, "precompileInputBytesMax"),
             (self.origin_age_max, "originAgeMax"),
@@ -247,10 +270,26 @@ impl ChainConfig {
         {
             return Err(ConfigError::Unprovable { field, found, max });
         }
+        self.check_base_fee()?;
         if self.key_admin != Address::ZERO && self.key_delay == 0 {
             return Err(ConfigError::NoKeyDelay);
         }
         self.check_deposits()
+    }
+
+    /// Checks that the base fee does not overflow at any backlog.
+    fn check_base_fee(&self) -> Result<(), ConfigError> {
+        let of_window = self.gas_rate.saturating_mul(self.base_fee_window);
+        for (field, found, max) in [
+            ("gasRate times baseFeeWindow", of_window, RATE_OF_WINDOW_MAX),
+            ("gasBacklogMax", self.gas_backlog_max, of_window.saturating_mul(BACKLOG_WINDOWS_MAX)),
+            ("baseFeeMin", self.base_fee_min, BASE_FEE_MIN_MAX),
+        ] {
+            if found > max {
+                return Err(ConfigError::TooHigh { field, found, max });
+            }
+        }
+        Ok(())
     }
 
     /// Checks that one block holds the largest deposit, and the tail blocks every entry's deposits.
@@ -329,8 +368,8 @@ mod tests {
 
     #[test]
     fn zeros_and_deposits_beyond_a_block_are_rejected() {
-        let config = ChainConfig { base_fee_denominator: 0, ..dev() };
-        assert_eq!(config.validate(), Err(ConfigError::Zero("baseFeeDenominator")));
+        let config = ChainConfig { base_fee_window: 0, ..dev() };
+        assert_eq!(config.validate(), Err(ConfigError::Zero("baseFeeWindow")));
         for config in [
             ChainConfig { block_gas_limit: 242_591_909, ..dev() },
             ChainConfig { deposit_gas_per_block: (1 << 24) - 1, ..dev() },
@@ -339,6 +378,19 @@ mod tests {
         }
         let config = ChainConfig { entry_deposits_max: 322, ..dev() };
         assert_eq!(config.validate(), Err(ConfigError::DepositsDoNotFit { needed: 25 }));
+    }
+
+    #[test]
+    fn base_fees_that_could_overflow_are_rejected() {
+        let base = ChainConfig { gas_rate: 1 << 37, base_fee_window: 2, ..dev() };
+        assert_eq!(ChainConfig { gas_backlog_max: 10 << 38, ..base.clone() }.validate(), Ok(()));
+        for config in [
+            ChainConfig { gas_backlog_max: (10 << 38) + 1, ..base.clone() },
+            ChainConfig { gas_rate: (1 << 37) + 1, ..base },
+            ChainConfig { base_fee_min: (1 << 34) + 1, ..dev() },
+        ] {
+            assert!(matches!(config.validate(), Err(ConfigError::TooHigh { .. })));
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@
 
 extern crate alloc;
 
+mod backlog;
 mod batch;
 mod blob;
 mod block;
@@ -29,14 +30,17 @@ pub mod predeploys;
 mod transaction;
 mod withdrawal;
 
+pub use backlog::{
+    BLOCK_GAS, SKIPPED_GAS, TRANSACTION_GAS_MIN, base_fee, extra_data, gas_backlog, next_base_fee,
+    open_backlog,
+};
 pub use batch::{
     BATCH_VERSION, Batch, BatchBlock, BatchEncoder, BatchError, BatchHead, BatchLimits,
     DepositHint, Effort, StateRootPrefix, state_root_prefix,
 };
 pub use blob::{BLOB_BYTES, blob_data_bytes, blobs_for, pack_blobs, unpack_blobs};
 pub use block::{
-    BlockInput, Origin, Parent, QueuedDeposit, Receipt, extra_data, history_slot, mix_hash,
-    next_base_fee, time_ms,
+    BlockInput, Origin, Parent, QueuedDeposit, Receipt, history_slot, mix_hash, time_ms,
 };
 pub use config::{ChainConfig, ConfigError};
 pub use deposit::{

@@ -477,9 +477,9 @@ fn header_holds_the_time_in_milliseconds() {
     let bytes = |milliseconds: &str| format!("0x02{}{milliseconds}", "00".repeat(16));
     let genesis = Genesis::dev().header(B256::ZERO);
     assert_eq!(genesis.extra_data.to_string(), bytes("0000"));
-    assert_eq!(extra_data(1_800_000_000_999).to_string(), bytes("03e7"));
+    assert_eq!(extra_data(0, 1_800_000_000_999).to_string(), bytes("03e7"));
     for time in [0, 1, 999, 1_000, 1_800_000_000_100, u64::MAX] {
-        let (timestamp, extra_data) = (time / 1_000, extra_data(time));
+        let (timestamp, extra_data) = (time / 1_000, extra_data(7, time));
         assert_eq!(time_ms(&Header { timestamp, extra_data, ..Header::default() }), time);
     }
     // Headers that no rule of the chain makes.

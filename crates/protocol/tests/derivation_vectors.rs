@@ -259,7 +259,7 @@ impl Shown {
         Self {
             number: block.number,
             time_ms: block.time_ms,
-            extra_data: extra_data(block.time_ms),
+            extra_data: extra_data(0, block.time_ms),
             attributes,
             sources: sources.into_iter().map(|(_, source)| source).collect(),
             transactions: block.transactions.iter().map(|tx| tx.encoded_2718().into()).collect(),

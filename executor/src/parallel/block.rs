@@ -93,6 +93,11 @@ where
         self.reference.as_ref().unwrap_or(&self.main).gas_remaining()
     }
 
+    /// Whether the backlog of gas limits the block more than its header. A later block has more.
+    pub fn is_backlogged(&self) -> bool {
+        self.main.is_backlogged()
+    }
+
     pub(super) fn start(&self) -> WaveStart<'_, S> {
         let Self { engine, spec, context, .. } = self;
         let layer = LaneBase::new(&self.main.runner.evm.ctx.journaled_state, self.state);

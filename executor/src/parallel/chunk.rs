@@ -1,6 +1,7 @@
 //! Chunks: consecutive transactions with their expected accesses.
 
 use alloy_primitives::{Address, B256, U256};
+use turnpike_protocol::SKIPPED_GAS;
 
 use super::speculation::Speculation;
 use crate::{
@@ -22,7 +23,7 @@ pub(crate) struct Chunk {
     pub(crate) first: u32,
     /// Expected cost of each transaction, in gas.
     pub(crate) costs: Vec<u32>,
-    /// Sum of their gas limits.
+    /// Sum of what they take of the block's gas at most.
     pub(crate) gas_limit: u64,
     /// Expected account accesses, in the order of the transactions.
     pub(crate) accounts: Vec<ExpectedAccess<Address>>,
@@ -55,6 +56,11 @@ impl<K> ExpectedAccess<K> {
     }
 }
 
+/// What a transaction takes of the block's gas at most, skipped or not.
+pub(super) fn gas_bound(tx: &impl BlockTransaction) -> u64 {
+    tx.gas_limit().max(SKIPPED_GAS)
+}
+
 /// Cost of a transaction outside the interpreter, expressed as gas that takes the same time.
 const FLOOR: u32 = 5_000;
 
@@ -79,7 +85,7 @@ impl Chunk {
         };
         let mut calls = Vec::new();
         for (tx, transaction) in (first..).zip(transactions) {
-            chunk.gas_limit = chunk.gas_limit.saturating_add(transaction.gas_limit());
+            chunk.gas_limit = chunk.gas_limit.saturating_add(gas_bound(transaction));
             let Ok(caller) = transaction.sender() else { continue };
             chunk.expect_account(tx, caller, Access::Write, recipients);
             match transaction.call() {

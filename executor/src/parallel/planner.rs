@@ -8,7 +8,7 @@ use turnpike_state::StateView;
 
 use super::{
     call_kinds::CallKinds,
-    chunk::Chunk,
+    chunk::{Chunk, gas_bound},
     lane_worker::WaveStart,
     lock::lock,
     partition::{CHUNKS_MAX, Partition},
@@ -93,7 +93,7 @@ where
         Self { start, profiles, rest, recipients, speculations, gas, report }
     }
 
-    /// Plans a wave whose gas limits together fit the gas that the block has left.
+    /// Plans a wave that fits the gas that the block has left, whatever its transactions use.
     pub(super) fn plan(&mut self) -> Result<SlicePlan, Panicked> {
         let begin = Instant::now();
         #[cfg(feature = "faults")]
@@ -103,8 +103,7 @@ where
         let engine = self.start.engine;
         let (workers, grain) = (&engine.workers, engine.config.grain);
         let probe_len = PROBE_TRANSACTIONS.min(self.rest.len());
-        // A transaction's cost never exceeds its gas limit.
-        let asked = self.rest[..probe_len].iter().map(BlockTransaction::gas_limit);
+        let asked = self.rest[..probe_len].iter().map(gas_bound);
         let asked = asked.fold(0, u64::saturating_add);
         if probe_len == self.rest.len() && asked < grain.threads_from {
             return Ok(self.in_order(probe_len, false));

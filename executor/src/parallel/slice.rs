@@ -159,7 +159,7 @@ where
         kept: Vec<Speculation>,
         report: &mut SliceReport,
     ) -> Result<SlicePlan, Panicked> {
-        let gas = self.main.gas_remaining();
+        let gas = self.main.gas_before_full();
         let Self { engine, spec, context, state, main, .. } = self;
         let Runner { evm, profiles, .. } = &mut main.runner;
         let profiles = profiles.get_or_insert_default();

@@ -137,8 +137,12 @@ fn script(poison: Poison, change: Change, mode: Mode) -> Script {
             excess_blob_gas: Some(0),
             ..Header::default()
         };
-        let context =
-            BlockContext { header, hashes: BlockHashes::Given(BTreeMap::new()), l1_fee: None };
+        let context = BlockContext {
+            header,
+            hashes: BlockHashes::Given(BTreeMap::new()),
+            l1_fee: None,
+            backlog: None,
+        };
         Block { chain: 0, context, mode, slices: vec![transactions] }
     };
     let spec = ChainSpec::ethereum(CHAIN_ID, SpecId::CANCUN);

@@ -8,6 +8,7 @@ use std::{
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use turnpike_executor::{
     BlockContext, BlockExecutor, BlockHashes, BlockTransaction as _, ChainSpec, Grain, Mode,
+    OpenBacklog,
 };
 use turnpike_protocol::{
     Genesis as ChainGenesis, Header, L1Fee, Origin, predeploys::SEQUENCER_FEE_VAULT,
@@ -199,7 +200,7 @@ fn context(rng: &mut Rng, world: &World, number: u64) -> BlockContext {
         Rules::Ethereum(_) => BlockHashes::Given(BTreeMap::from([(number - 1, parent_hash)])),
         Rules::Turnpike => BlockHashes::History { parent: parent_hash },
     };
-    BlockContext { header, hashes, l1_fee: None }
+    BlockContext { header, hashes, l1_fee: None, backlog: None }
 }
 
 /// Builds a block's transactions one by one on the state so far, so that most are valid. Sometimes
@@ -249,6 +250,11 @@ fn fill(
     let used = LARGE_GAS_LIMIT - block.gas_remaining();
     if rng.percent(35) {
         context.header.gas_limit = used * rng.between(30, 300) / 100 + rng.between(0, 400_000);
+    }
+    if world.rules == Rules::Turnpike && rng.percent(60) {
+        let gas = rng.between(0, 1_000_000);
+        let room = used * rng.between(30, 300) / 100 + rng.between(0, 600_000);
+        context.backlog = Some(OpenBacklog { gas, gas_max: gas + room });
     }
     transactions
 }

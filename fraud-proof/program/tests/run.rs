@@ -2,7 +2,7 @@
 
 mod fixture;
 
-use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_primitives::{Address, B256, U256};
 use fixture::{Chain, Posted, deposit, deposit_of, machine, output_root, transfer};
 use turnpike_program::{Fault, run};
 use turnpike_protocol::{

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use alloy_primitives::B256;
 use turnpike_protocol::L1Fee;
-use turnpike_storage::{AcceptedTx, JournalTx};
+use turnpike_storage::{AcceptedTx, JournalTx, unix_milliseconds};
 
 use super::{OpenBlock, Producer};
 use crate::{
@@ -66,7 +66,7 @@ impl Producer {
         let origin = self.handles.settlement.blocking_read().origin;
         let chain = self.handles.chain.blocking_read();
         let rules = StateRules {
-            base_fee: chain.tip().next_base_fee,
+            base_fee: chain.tip().base_fee_at(chain.config(), unix_milliseconds()),
             l1_fee: origin.map(|origin| L1Fee::new(chain.config(), &origin)),
         };
         self.add(submissions, intake, |tx| {

@@ -35,7 +35,7 @@ mod tests;
 use std::{
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -45,7 +45,7 @@ use tokio::{
 };
 use tracing::{debug, info_span};
 use turnpike_executor::ExecutionHook;
-use turnpike_storage::{JournalEntry, SliceEntry};
+use turnpike_storage::{JournalEntry, SliceEntry, unix_milliseconds};
 
 use self::{
     intake::IntakeBatch,
@@ -222,7 +222,10 @@ impl Producer {
         loop {
             let rest = self.run_slice(&mut open, &mut intake)?;
             self.has_more = rest != PoolRemainder::Empty;
-            let is_full = rest == PoolRemainder::TooLarge;
+            let is_too_large = rest == PoolRemainder::TooLarge;
+            // With a backlog, the next block has more room only once time has passed.
+            let is_full = is_too_large && !open.is_backlogged();
+            let waits = is_too_large && open.is_backlogged();
             let is_last = is_full || command.is_some() || Instant::now() >= deadline;
             if is_last && !is_due && open.is_empty() {
                 // Every transaction was refused or waits for a lower base fee.
@@ -239,7 +242,7 @@ impl Producer {
                 return Ok(command);
             }
             self.commit(intake, part)?;
-            let until = if self.has_more { Instant::now() } else { deadline };
+            let until = if self.has_more && !waits { Instant::now() } else { deadline };
             let gathered = self.gather(until)?;
             intake = IntakeBatch::default();
             self.take_in(gathered.submissions, &mut open, &mut intake);
@@ -337,7 +340,7 @@ impl Producer {
             let mut chain = handles.chain.blocking_write();
             let block = chain.close(executed, &plan.origin);
             let mut pool = handles.transactions.pool_mut();
-            pool.set_base_fee(chain.tip().next_base_fee);
+            pool.set_base_fee(chain.tip().base_fee_at(chain.config(), plan.time_ms));
             // Deposits, delegations and creations change nonces too.
             for change in &block.diff().accounts {
                 let nonce = change.account.as_ref().map_or(0, |account| account.nonce);
@@ -428,10 +431,18 @@ impl Producer {
         self.started_at + interval.saturating_mul(next)
     }
 
+    /// Whether deposits wait, or transactions that pay the base fee, which falls with time.
     fn has_work(&self) -> bool {
         let queued = self.handles.settlement.blocking_read().deposits.len() as u64;
-        queued > self.production().deposits_consumed
-            || self.handles.transactions.pool().has_runnable()
+        if queued > self.production().deposits_consumed {
+            return true;
+        }
+        let chain = self.handles.chain.blocking_read();
+        let base_fee = chain.tip().base_fee_at(chain.config(), unix_milliseconds());
+        drop(chain);
+        let mut pool = self.handles.transactions.pool_mut();
+        pool.set_base_fee(base_fee);
+        pool.has_runnable()
     }
 
     /// The inputs of the next block. `None` while production is paused, or while L1 is too far
@@ -461,9 +472,7 @@ impl Producer {
         }
         let consumed = usize::try_from(production.deposits_consumed).unwrap_or(usize::MAX);
         drop(production);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        let time_ms = builder::time_ms(config, now_ms, parent, &origin, l1.time);
+        let time_ms = builder::time_ms(config, unix_milliseconds(), parent, &origin, l1.time);
         if time_ms > 1_000 * l1.time.saturating_add(config.time_drift_max) {
             debug!(time_ms, l1_time = l1.time, "L1's clock is behind the chain's: waiting");
             return None;

@@ -79,6 +79,7 @@ impl<'a> OpenBlock<'a> {
     pub(super) fn new(next: &'a NextBlock, plan: BlockPlan) -> Result<Self, BuildError> {
         let (config, parent) = (next.config(), next.tip().parent);
         let number = parent.number + 1;
+        let base_fee = next.tip().base_fee_at(config, plan.time_ms);
         let mut block = next.open(plan.time_ms, &plan.origin)?;
         let BlockPlan { time_ms, origin, deposits } = &plan;
         let input = BlockInput::new(config, parent, *origin, *time_ms, deposits, Vec::new())?;
@@ -88,7 +89,7 @@ impl<'a> OpenBlock<'a> {
             block,
             plan,
             number,
-            base_fee: next.tip().next_base_fee,
+            base_fee,
             transactions_left: config.block_transactions_max,
             bytes_left: block_bytes_max(config),
             bytes: 0,
@@ -141,6 +142,11 @@ impl<'a> OpenBlock<'a> {
             bytes: self.bytes_left,
             gas: self.block.gas_remaining(),
         }
+    }
+
+    /// Whether a block that is opened later has more room for gas.
+    pub(super) fn is_backlogged(&self) -> bool {
+        self.block.is_backlogged()
     }
 
     /// Executes transactions. Returns those that were invalid at their turn, each with the reason.

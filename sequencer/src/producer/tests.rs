@@ -13,7 +13,7 @@ use tokio::{
     sync::{Semaphore, mpsc, oneshot},
 };
 use turnpike_executor::Chain;
-use turnpike_protocol::{ChainConfig, Genesis, GenesisAccount, Origin, SignedTx};
+use turnpike_protocol::{BLOCK_GAS, ChainConfig, Genesis, GenesisAccount, Origin, SignedTx};
 
 use super::{
     INTAKE_BYTES_MAX, JournalCommit, Producer, ProducerConfig, ProducerEvent, ProductionState,
@@ -104,17 +104,24 @@ fn high_gas_limits_do_not_reserve_unused_gas() {
     let (block_gas, gas_limit) = (20_000_000, 1_000_000);
     let (built, pool) = build_from(1_000, gas_limit, |config| config.block_gas_limit = block_gas);
     assert!(!pool.is_empty());
-    let used = built.gas_used;
-    assert!(used <= block_gas);
-    assert!(used + gas_limit > block_gas, "{used} gas used, another transaction would fit");
-    assert!(built.included.len() as u64 > (block_gas - gas_limit) / TRANSFER_GAS - 10);
+    let (used, room) = (built.gas_used, block_gas - BLOCK_GAS);
+    assert!(used <= room);
+    assert!(used + gas_limit > room, "{used} gas used, another transaction would fit");
+    assert!(built.included.len() as u64 > (room - gas_limit) / TRANSFER_GAS - 10);
 }
 
 #[test]
 fn block_is_limited_by_gas_bytes_and_count() {
     let block_gas = 2_000_000;
     let (built, _) = build_from(200, TRANSFER_GAS, |config| config.block_gas_limit = block_gas);
-    assert!((block_gas - TRANSFER_GAS + 1..=block_gas).contains(&built.gas_used));
+    let room = block_gas - BLOCK_GAS;
+    assert!((room - TRANSFER_GAS + 1..=room).contains(&built.gas_used));
+
+    // The attributes transaction takes none of the backlog's room.
+    let (built, _) = build_from(200, TRANSFER_GAS, |config| {
+        config.gas_backlog_max = BLOCK_GAS + 7 * TRANSFER_GAS;
+    });
+    assert_eq!(built.included.len(), 7);
 
     let (built, _) = build_from(200, TRANSFER_GAS, |config| config.block_transactions_max = 7);
     assert_eq!(built.included.len(), 7);

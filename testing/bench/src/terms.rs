@@ -31,6 +31,7 @@ impl BlockTerms {
     pub(crate) fn genesis() -> Genesis {
         let mut genesis = Genesis::dev();
         genesis.config.block_gas_limit = 1 << 50;
+        genesis.config.gas_backlog_max = 1 << 50;
         genesis.config.block_transactions_max = u64::MAX;
         genesis.config.l1_base_fee_scalar = 0;
         genesis.config.l1_blob_base_fee_scalar = 0;

@@ -66,7 +66,8 @@ pub(crate) fn execute<T: BlockTransaction + Clone + Send + Sync>(
     state: &mut NodeState,
 ) -> Result<Executed<T>, String> {
     let spec = ChainSpec::ethereum(chain_id, fork);
-    let context = BlockContext { header, hashes: BlockHashes::Given(hashes), l1_fee: None };
+    let context =
+        BlockContext { header, hashes: BlockHashes::Given(hashes), l1_fee: None, backlog: None };
     let Some(engine) = engine else {
         let mut executed = external_precompiles::execute(&spec, &context, &transactions, state)?;
         state.apply(executed.diff());

@@ -297,7 +297,6 @@ fn succeeds(
 fn next_header(chain: &RecentChain<'_>) -> Header {
     let head = chain.head();
     let mut header = head.header.clone();
-    header.base_fee_per_gas = Some(next_base_fee(chain.config(), &header));
     header.parent_hash = head.hash();
     header.number += 1;
     header.timestamp += 1;
@@ -305,5 +304,7 @@ fn next_header(chain: &RecentChain<'_>) -> Header {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         header.timestamp = header.timestamp.max(now);
     }
+    let base_fee = next_base_fee(chain.config(), &head.header, 1_000 * header.timestamp);
+    header.base_fee_per_gas = Some(base_fee);
     header
 }

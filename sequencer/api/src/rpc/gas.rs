@@ -2,7 +2,7 @@ use alloy::rpc::types::{BlockNumberOrTag, FeeHistory};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::U64;
 use tokio::task::block_in_place;
-use turnpike_protocol::{ChainConfig, next_base_fee};
+use turnpike_storage::unix_milliseconds;
 
 use super::{
     convert::{RpcBlock, quantity, to_json},
@@ -30,9 +30,14 @@ methods! {
     "eth_blobBaseFee", 1, "always 1: there are no blob transactions" => |s, p| Ok(quantity(1));
 }
 
+/// The base fee that a block has if it opens now, in wei.
+async fn base_fee_now(context: &ApiContext) -> u64 {
+    let chain = context.chain.read().await;
+    chain.tip().base_fee_at(chain.config(), unix_milliseconds())
+}
+
 pub(crate) async fn price(context: &ApiContext) -> RpcResult {
-    // A transaction submitted now pays the next block's base fee.
-    let base_fee = context.chain.read().await.tip().next_base_fee;
+    let base_fee = base_fee_now(context).await;
     Ok(quantity(base_fee + base_fee * PRICE_MARGIN_PERCENT / 100))
 }
 
@@ -51,7 +56,6 @@ pub(crate) async fn fee_history(context: &ApiContext, mut params: Params) -> Rpc
     let oldest = (newest + 1).saturating_sub(count);
     let mut history = FeeHistory { oldest_block: oldest, ..FeeHistory::default() };
     let mut rewards = Vec::new();
-    let mut next = context.chain.config.initial_base_fee;
     // Read one block at a time, because blocks may be long.
     for number in oldest..=newest {
         let Some(record) = context.chain.client_database.block(number).await? else { break };
@@ -60,12 +64,15 @@ pub(crate) async fn fee_history(context: &ApiContext, mut params: Params) -> Rpc
         history.gas_used_ratio.push(ratio(header.gas_used, header.gas_limit));
         history.base_fee_per_blob_gas.push(1);
         history.blob_gas_used_ratio.push(0.0);
-        next = next_base_fee(&context.chain.config, header);
         if let Some(percentiles) = &percentiles {
             let block = block_in_place(|| RpcBlock::new(record))?;
-            rewards.push(tips(&block, percentiles, &context.chain.config));
+            rewards.push(tips(&block, percentiles));
         }
     }
+    let next = match context.chain.client_database.block(newest + 1).await? {
+        Some(record) => record.header.base_fee_per_gas.unwrap_or_default(),
+        None => base_fee_now(context).await,
+    };
     history.base_fee_per_gas.push(u128::from(next));
     history.base_fee_per_blob_gas.push(1);
     history.reward = percentiles.map(|_| rewards);
@@ -87,9 +94,9 @@ fn ratio(part: u64, whole: u64) -> f64 {
 }
 
 /// Tips paid in a block at the given percentiles of its gas.
-fn tips(block: &RpcBlock, percentiles: &[f64], config: &ChainConfig) -> Vec<u128> {
+fn tips(block: &RpcBlock, percentiles: &[f64]) -> Vec<u128> {
     let header = &block.record().header;
-    let base_fee = header.base_fee_per_gas.unwrap_or(config.initial_base_fee);
+    let base_fee = header.base_fee_per_gas.unwrap_or_default();
     let mut paid: Vec<(u128, u64)> = block
         .record()
         .receipts

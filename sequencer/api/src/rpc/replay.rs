@@ -47,6 +47,8 @@ impl Replay {
                 header: record.header.clone(),
                 hashes: BlockHashes::History { parent: record.header.parent_hash },
                 l1_fee: Some(L1Fee::new(config, &record.origin)),
+                // All its transactions fitted.
+                backlog: None,
             },
             transactions: transactions.collect(),
             gas_used: record.receipts.iter().map(|receipt| receipt.gas_used).collect(),

@@ -21,7 +21,10 @@ use tokio::task::block_in_place;
 use turnpike_executor::{
     CallRequest, Checks, ExecutionResult, InvalidTransaction, Sandbox, SandboxError, SandboxTx,
 };
-use turnpike_protocol::{ChainConfig, Header, Origin, ReceiptEnvelope, TxEnvelope, next_base_fee};
+use turnpike_protocol::{
+    BLOCK_GAS, ChainConfig, Header, Origin, ReceiptEnvelope, TxEnvelope, base_fee, extra_data,
+    gas_backlog, open_backlog, time_ms,
+};
 use turnpike_storage::{BlockRecord, ReceiptRecord};
 
 use super::{
@@ -180,21 +183,34 @@ impl Simulation<'_> {
         header.receipts_root = calculate_receipt_root(&receipts);
         let blooms = receipts.iter().map(|receipt| receipt.logs_bloom());
         header.logs_bloom = blooms.fold(Bloom::ZERO, |all, bloom| all | *bloom);
+        let time_ms = time_ms(&header);
+        let open = self.open_backlog(time_ms);
+        let backlog = open.saturating_add(header.gas_used).saturating_add(BLOCK_GAS);
+        header.extra_data = extra_data(backlog, time_ms);
         check_held(self.started)?;
         header.state_root = self.chain.state_root_with(self.sandbox.diff());
         self.answer(header, made)
     }
 
+    /// The backlog of gas with which a block of this time opens.
+    fn open_backlog(&self, block_time_ms: u64) -> u64 {
+        let elapsed_ms = block_time_ms.saturating_sub(time_ms(&self.parent));
+        open_backlog(self.chain.config(), gas_backlog(&self.parent), elapsed_ms)
+    }
+
     fn header(&self, planned: &Planned) -> Result<Header, RpcError> {
         let config = self.chain.config();
         let base_fee = match self.checks {
-            Checks::Transaction => next_base_fee(config, &self.parent),
+            Checks::Transaction => {
+                base_fee(config, self.open_backlog(planned.timestamp.saturating_mul(1_000)))
+            }
             Checks::Call => 0,
         };
         let mut header = Header {
             parent_hash: self.parent_hash,
             number: planned.number,
             timestamp: planned.timestamp,
+            extra_data: extra_data(0, 0),
             base_fee_per_gas: Some(base_fee),
             gas_used: 0,
             mix_hash: B256::ZERO,

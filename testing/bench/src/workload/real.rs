@@ -40,7 +40,8 @@ pub(super) fn read(
 fn block(real: RealBlock) -> BenchBlock<TestTransaction> {
     let RealBlock { header, chain_id, fork, transactions, state, hashes } = real;
     let number = header.number;
-    let context = BlockContext { header, hashes: BlockHashes::Given(hashes), l1_fee: None };
+    let context =
+        BlockContext { header, hashes: BlockHashes::Given(hashes), l1_fee: None, backlog: None };
     let terms = BlockTerms { spec: ChainSpec::ethereum(chain_id, fork), context };
     BenchBlock { number, pre_state: PreState::of_flat(state.flat()), transactions, terms }
 }

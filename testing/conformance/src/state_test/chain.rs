@@ -117,10 +117,8 @@ fn genesis(test: &StateTest) -> Result<Genesis, FormatError> {
     config.l1_base_fee_scalar = 0;
     config.l1_blob_base_fee_scalar = 0;
     if let Some(base_fee) = &test.env.current_base_fee {
-        config.initial_base_fee = base_fee.u64("currentBaseFee")?;
+        config.base_fee_min = base_fee.u64("currentBaseFee")?;
     }
-    // Keeps the base fee constant.
-    config.base_fee_denominator = u64::MAX;
     Ok(genesis)
 }
 
