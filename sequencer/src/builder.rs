@@ -1,14 +1,11 @@
-//! What a block may hold: limits, timestamp, and the choice of transactions from the pool.
+//! What a block may hold: limits, timestamp and deposits.
 
 use std::convert::Infallible;
 
-use alloy_consensus::Transaction as _;
 use turnpike_executor::ExecutionError;
 use turnpike_protocol::{
     ChainConfig, DepositError, Origin, QueuedDeposit, blob_data_bytes, block_time,
 };
-
-use crate::{Pool, PooledTx};
 
 /// More blobs than a transaction can carry in any known fork. Keeps the arithmetic in bounds.
 const BLOBS_MAX: usize = 1_024;
@@ -21,7 +18,7 @@ pub(crate) const BATCH_OVERHEAD_BYTES: usize = 16 * 1024;
 pub(crate) const RESERVED_PART: usize = 8;
 
 /// Bytes that a batch adds to a transaction, at most.
-const TRANSACTION_OVERHEAD_BYTES: usize = 4;
+pub(crate) const TRANSACTION_OVERHEAD_BYTES: usize = 4;
 
 /// The inputs of a block besides the pool's transactions.
 #[derive(Clone, Debug)]
@@ -83,52 +80,6 @@ pub(crate) fn deposits_of_block(
     let gas_limits =
         queue.iter().map(|queued| queued.deposit.gas_limit()).collect::<Result<Vec<_>, _>>()?;
     Ok(queue[..turnpike_protocol::deposits_of_block(config, gas_limits)].to_vec())
-}
-
-/// Room that is left in a block.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BlockRoom {
-    pub(crate) transactions: u64,
-    pub(crate) bytes: usize,
-    pub(crate) gas: u64,
-}
-
-/// Transactions in a slice, at most. A larger slice runs more transactions in parallel, but delays
-/// every preconfirmation in it.
-pub(crate) const SLICE_TRANSACTIONS_MAX: usize = 2_048;
-
-/// The content of the pool after the popped transactions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PoolRemainder {
-    /// No ready transaction.
-    Empty,
-    /// More, which may fit once the popped ones were executed.
-    More,
-    /// More, none of which fits.
-    TooLarge,
-}
-
-/// Pops the next transactions that certainly fit the block.
-pub(crate) fn pop_fitting(
-    pool: &mut Pool,
-    base_fee: u64,
-    mut room: BlockRoom,
-) -> (Vec<PooledTx>, PoolRemainder) {
-    let mut some = Vec::new();
-    while some.len() < SLICE_TRANSACTIONS_MAX {
-        let Some(tx) = pool.pop_ready(base_fee) else { return (some, PoolRemainder::Empty) };
-        let transactions = room.transactions.checked_sub(1);
-        let bytes = room.bytes.checked_sub(bytes_in_block(&tx.raw));
-        let gas = room.gas.checked_sub(tx.tx.envelope().gas_limit());
-        let (Some(transactions), Some(bytes), Some(gas)) = (transactions, bytes, gas) else {
-            pool.put_back(tx);
-            let rest = if some.is_empty() { PoolRemainder::TooLarge } else { PoolRemainder::More };
-            return (some, rest);
-        };
-        room = BlockRoom { transactions, bytes, gas };
-        some.push(tx);
-    }
-    (some, PoolRemainder::More)
 }
 
 #[cfg(test)]

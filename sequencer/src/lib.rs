@@ -49,6 +49,7 @@ mod sealer;
 mod server_tasks;
 mod service;
 mod settlement;
+mod slice;
 mod submission;
 mod submission_handle;
 mod submission_route;

@@ -150,8 +150,8 @@ pub enum Refusal {
         /// Transactions allowed.
         limit: usize,
     },
-    /// It cannot run now, and the full pool evicted it.
-    #[error("dropped from the full txpool: it could not run")]
+    /// The full pool evicted it: it cannot run now, or another one pays more.
+    #[error("dropped from the full txpool: it could not run, or another paid a higher tip")]
     Evicted,
     /// A nonce before its own was missing for too long.
     #[error("dropped from the txpool: no transaction with a lower nonce came within {seconds} s")]

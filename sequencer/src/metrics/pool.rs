@@ -16,6 +16,9 @@ pub(crate) struct PoolMetrics {
     bytes: Gauge,
     /// Accounts whose transactions wait
     senders: Gauge,
+    /// Slices that were too small for all that waited
+    #[metric(rename = "small_slices_total")]
+    pub(crate) small_slices: Counter,
     /// Transactions that made room for others
     #[metric(rename = "evicted_total")]
     pub(crate) evicted: Counter,

@@ -1,16 +1,23 @@
-//! The pool: pending transactions, ordered by arrival, and by nonce for each sender.
+//! The pool: pending transactions by arrival or by effective tip, and by nonce for each sender.
 //!
 //! ```text
-//! add ─► queue of its sender ─► in turn ─► pays the base fee ─► pop_ready
-//!              │                   │
+//! add ─► queue of its sender ─► in turn ─► pays the base fee ─┬─► pop_ready: by arrival
+//!              │                   │                          └─► pop_highest_bidder: by tip
 //!              │                   └ pays too little: waits for a lower base fee
 //!              └ behind a gap: waits for the missing nonce, for `gap_timeout` at most
 //! ```
 //!
 //! # Job
 //!
-//! The pool decides which transaction runs next. It is synchronous and takes the time as an
-//! argument. It returns every transaction that it drops, so that the caller can record the reason.
+//! The pool decides which transaction runs next, in either order; [`slice`](crate::slice) decides
+//! which order. It is synchronous and takes the time as an argument. It returns every transaction
+//! that it drops, so that the caller can record the reason.
+//!
+//! # Order
+//!
+//! A sender competes with its next transaction; the later ones wait for it. By tip, the highest
+//! effective tip at the current base fee runs first, and of equal ones the first arrival.
+//! Transactions that a reorg made pending again were promised once, so they bid above all others.
 //!
 //! # State
 //!
@@ -18,29 +25,27 @@
 //!
 //! # Limits
 //!
-//! [`PoolLimits`] bounds transactions, bytes, transactions per sender and nonce gaps. A full pool
-//! accepts a transaction that can run now by evicting others that cannot: first of the sender that
-//! has waited longest behind a gap, then of the sender with the lowest fee cap below the base fee.
-//! It evicts a sender's last transaction first, so that no new gap opens. It never evicts a
-//! transaction that can run, nor one of the newcomer's sender; then it refuses the newcomer. A
-//! sender can run if its next transaction pays the base fee; its later ones count as runnable too.
+//! [`PoolLimits`] bounds transactions, bytes, transactions per sender and nonce gaps. `eviction`
+//! says what a full pool drops for a newcomer.
 
+mod eviction;
 mod limits;
 #[cfg(test)]
 mod model;
 mod order;
 mod queue;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transaction;
 
 use std::{collections::HashMap, time::Instant};
 
 use alloy_primitives::{Address, B256};
 
+pub(crate) use self::transaction::{ARRIVAL_FIRST, TxTotals};
 pub use self::{limits::PoolLimits, transaction::PooledTx};
 use self::{
-    order::SenderOrder,
+    order::{Rank, SenderOrder},
     queue::{Gap, QueueListing, SenderQueue},
 };
 use crate::{Refusal, metrics::PoolMetrics};
@@ -194,21 +199,69 @@ impl Pool {
 
     /// Sets the base fee that transactions must pay, like [`Self::pop_ready`].
     pub fn set_base_fee(&mut self, base_fee: u64) {
-        self.order.set_base_fee(base_fee);
+        self.order.set_base_fee(base_fee, |sender| self.senders[sender].listed);
     }
 
     /// Removes and returns the first transaction by arrival whose turn it is and that pays
     /// `base_fee`.
     pub fn pop_ready(&mut self, base_fee: u64) -> Option<PooledTx> {
         self.set_base_fee(base_fee);
-        let sender = self.order.first_runnable()?;
+        self.order.first_runnable().map(|sender| self.pop_head(sender))
+    }
+
+    /// Totals of the queues whose next transaction pays the latest base fee, up to their first gap.
+    pub(crate) const fn runnable_totals(&self) -> TxTotals {
+        self.order.runnable_totals()
+    }
+
+    /// Number of senders whose next transaction pays the latest base fee.
+    pub(crate) fn runnable_senders(&self) -> usize {
+        self.order.runnable_len()
+    }
+
+    /// The transaction that runs next by effective tip. The first call ranks all senders that can
+    /// run; after that, every change of the pool updates the ranking.
+    pub(crate) fn highest_bidder(&mut self) -> Option<&PooledTx> {
+        self.order.rank();
+        let queue = &self.senders[&self.order.highest_bidder()?];
+        queue.get(queue.next())
+    }
+
+    /// Removes and returns [`Self::highest_bidder`].
+    pub(crate) fn pop_highest_bidder(&mut self) -> Option<PooledTx> {
+        self.order.rank();
+        self.order.highest_bidder().map(|sender| self.pop_head(sender))
+    }
+
+    /// Excludes the sender of [`Self::highest_bidder`] from the ranking until [`Self::recall`],
+    /// which must follow before any other change of the pool.
+    pub(crate) fn set_aside(&mut self) -> Option<Rank> {
+        self.order.set_aside()
+    }
+
+    /// Returns senders to the ranking.
+    pub(crate) fn recall(&mut self, ranks: Vec<Rank>) {
+        ranks.into_iter().for_each(|rank| self.order.recall(rank));
+    }
+
+    /// Counts a slice that was too small for all that waited.
+    pub(crate) fn count_small_slice(&self) {
+        self.metrics.small_slices.increment(1);
+    }
+
+    /// Stops updating the ranking by effective tip.
+    pub(crate) fn end_ranking(&mut self) {
+        self.order.end_ranking();
+    }
+
+    fn pop_head(&mut self, sender: Address) -> PooledTx {
         let tx = self
             .queue(&sender)
             .take_head()
             .expect("invariant: a runnable sender has a next transaction");
         self.forget(std::slice::from_ref(&tx));
         self.settle(sender);
-        Some(tx)
+        tx
     }
 
     /// Puts back a popped transaction, at its old position.
@@ -256,47 +309,6 @@ impl Pool {
         Ok(())
     }
 
-    /// Whether a transaction would run with the next slice, as far as nonce and fee decide.
-    fn can_run(&self, tx: &PooledTx, account_nonce: u64) -> bool {
-        let nonce = tx.tx.nonce();
-        let queue = self.senders.get(&tx.sender);
-        let (next, end) = queue.map_or((account_nonce, account_nonce), |queue| {
-            (queue.next().max(account_nonce), queue.end().max(account_nonce))
-        });
-        let before = queue.and_then(|queue| queue.listed.head).filter(|_| nonce > next);
-        let pays = self.order.pays(tx.fee_cap());
-        nonce <= end && before.map_or(pays, |head| !self.order.is_priced_out(head))
-    }
-
-    /// Chooses the transactions to evict so that `tx` fits.
-    fn make_room(&self, tx: &PooledTx, account_nonce: u64) -> Result<Vec<(Address, u64)>, Refusal> {
-        let old = self.senders.get(&tx.sender).and_then(|queue| queue.get(tx.tx.nonce()));
-        let (count, bytes) = match old {
-            Some(old) => (self.len(), self.bytes - old.raw.len() + tx.raw.len()),
-            None => (self.len() + 1, self.bytes + tx.raw.len()),
-        };
-        let mut count = count.saturating_sub(self.limits.transactions_max);
-        let mut bytes = bytes.saturating_sub(self.limits.bytes_max);
-        let mut victims = Vec::new();
-        if count == 0 && bytes == 0 {
-            return Ok(victims);
-        }
-        if !self.can_run(tx, account_nonce) {
-            return Err(Refusal::PoolFull);
-        }
-        let gapped = self.order.gaps().flat_map(|sender| self.senders[sender].behind_gap().rev());
-        let dear = self.order.priced_out().flat_map(|sender| self.senders[sender].in_turn().rev());
-        for victim in gapped.chain(dear).filter(|victim| victim.sender != tx.sender) {
-            victims.push((victim.sender, victim.tx.nonce()));
-            count = count.saturating_sub(1);
-            bytes = bytes.saturating_sub(victim.raw.len());
-            if count == 0 && bytes == 0 {
-                return Ok(victims);
-            }
-        }
-        Err(Refusal::PoolFull)
-    }
-
     fn insert(&mut self, tx: PooledTx, account_nonce: u64) -> Option<PooledTx> {
         let (sender, nonce) = (tx.sender, tx.tx.nonce());
         self.by_hash.insert(tx.tx.hash(), (sender, nonce));
@@ -310,13 +322,6 @@ impl Pool {
         }
         self.settle(sender);
         replaced
-    }
-
-    fn evict(&mut self, sender: Address, nonce: u64) -> PooledTx {
-        let tx = self.queue(&sender).remove(nonce).expect("invariant: a victim was just seen");
-        self.forget(std::slice::from_ref(&tx));
-        self.settle(sender);
-        tx
     }
 
     fn queue(&mut self, sender: &Address) -> &mut SenderQueue {
@@ -338,7 +343,7 @@ impl Pool {
             Some(gap) if gap.missing == missing => gap,
             _ => Gap { missing, since: self.now },
         });
-        let new = QueueListing { head: queue.head(), gap, in_turn: queue.in_turn_len() };
+        let new = QueueListing { head: queue.head(), gap, in_turn: queue.in_turn_totals() };
         queue.listed = new;
         if queue.is_forgettable() {
             self.senders.remove(&sender);

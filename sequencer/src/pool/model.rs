@@ -10,12 +10,25 @@ use std::{
 use alloy_primitives::{Address, B256};
 use proptest::{collection::vec, prelude::*};
 
-use super::{Pool, PoolLimits, PooledTx, tests::tx};
-use crate::Refusal;
+use super::{ARRIVAL_FIRST, Pool, PoolLimits, PooledTx, TxTotals, tests::with_gas};
+use crate::{
+    Refusal,
+    slice::{PoolRemainder, Room, SENDER_SHARES, pop_fitting},
+};
 
 const SENDERS: u8 = 5;
 const FEES: u128 = 12;
 const TIMEOUT_SECONDS: u64 = 10;
+
+/// Where an added transaction comes from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Origin {
+    Client,
+    /// The journal, after a restart.
+    Journal,
+    /// A block that a reorg took back.
+    Rewound,
+}
 
 #[derive(Clone, Debug)]
 enum Operation {
@@ -23,11 +36,19 @@ enum Operation {
         sender: u8,
         ahead: u64,
         fee: u128,
+        /// Below the fee cap.
+        tip: u128,
+        gas: u64,
         bytes: usize,
-        restore: bool,
+        origin: Origin,
     },
     Pop {
         base_fee: u64,
+    },
+    Slice {
+        base_fee: u64,
+        block: Room,
+        slice: Room,
     },
     PutBack,
     /// The popped transactions ran or were skipped: the account's nonce grows by this much.
@@ -43,18 +64,28 @@ enum Operation {
 
 fn operation() -> impl Strategy<Value = Operation> {
     let sender = 1..=SENDERS;
-    let add = (sender.clone(), 0..7u64, 1..FEES, 1..40usize, prop::bool::weighted(0.1)).prop_map(
-        |(sender, ahead, fee, bytes, restore)| Operation::Add {
-            sender,
-            ahead,
-            fee,
-            bytes,
-            restore,
+    let origin = prop_oneof![
+        18 => Just(Origin::Client),
+        1 => Just(Origin::Journal),
+        1 => Just(Origin::Rewound),
+    ];
+    let add = (sender.clone(), 0..7u64, (1..FEES, 0..FEES), 1..20u64, 1..40usize, origin).prop_map(
+        |(sender, ahead, (fee, tip), gas, bytes, origin)| {
+            let tip = tip.min(fee);
+            Operation::Add { sender, ahead, fee, tip, gas, bytes, origin }
         },
     );
+    let room = (0..8u64, 0..200usize, 0..60u64).prop_map(|(transactions, bytes, gas)| Room {
+        transactions,
+        bytes,
+        gas,
+    });
+    let slice = (0..FEES as u64, room.clone(), room)
+        .prop_map(|(base_fee, block, slice)| Operation::Slice { base_fee, block, slice });
     prop_oneof![
         12 => add,
         4 => (0..FEES as u64).prop_map(|base_fee| Operation::Pop { base_fee }),
+        4 => slice,
         2 => Just(Operation::PutBack),
         2 => (sender, -2..4i64).prop_map(|(sender, by)| Operation::SetNonce { sender, by }),
         2 => (0..FEES as u64).prop_map(Operation::BaseFee),
@@ -126,8 +157,18 @@ impl Model {
         }
     }
 
-    /// The sender that must give way to a newcomer of `sender`.
-    fn victim(&self, spared: Address) -> Option<usize> {
+    /// What a transaction pays per gas above the base fee.
+    fn tip(&self, tx: &PooledTx) -> u128 {
+        tx.tip_cap().min(tx.fee_cap().saturating_sub(self.base_fee.into()))
+    }
+
+    /// What a sender's next transaction bids.
+    fn bid(&self, head: &PooledTx) -> u128 {
+        if head.arrival < ARRIVAL_FIRST { u128::MAX } else { self.tip(head) }
+    }
+
+    /// The transaction that must give way to a newcomer of `spared` that bids `bid`.
+    fn victim(&self, spared: Address, bid: u128) -> Option<usize> {
         let others = || self.senders.keys().copied().filter(move |other| *other != spared);
         let oldest = others()
             .filter_map(|other| self.senders[&other].gap.map(|(_, since)| (since, other)))
@@ -139,7 +180,15 @@ impl Model {
             });
             poor.min().map(|(_, _, other)| other)
         };
-        let sender = oldest.map(|(_, other)| other).or_else(poorest)?;
+        let lowest = || {
+            let bids = others().filter_map(|other| {
+                let head = self.head(other)?;
+                Some((self.bid(head), u64::MAX - head.arrival, other))
+            });
+            let (old, _, other) = bids.min()?;
+            (bid > old && 100 * bid >= 110 * old).then_some(other)
+        };
+        let sender = oldest.map(|(_, other)| other).or_else(poorest).or_else(lowest)?;
         self.at(sender, *self.nonces(sender).last()?)
     }
 
@@ -164,9 +213,9 @@ impl Model {
         }
         let old = self.at(sender, nonce);
         if let Some(at) = old {
-            let (new, old) = (tx.fee_cap(), self.txs[at].fee_cap());
-            // Fee cap and tip are equal here.
-            if 100 * new < 110 * old {
+            let old = &self.txs[at];
+            let is_less = |new: u128, old: u128| 100 * new < 110 * old;
+            if is_less(tx.fee_cap(), old.fee_cap()) || is_less(tx.tip_cap(), old.tip_cap()) {
                 return Err(Refusal::Underpriced);
             }
         } else if self.nonces(sender).len() >= limits.sender_transactions_max {
@@ -174,12 +223,14 @@ impl Model {
         }
         let before = self.clone();
         let replaced: Vec<_> = old.map(|at| self.txs.remove(at).arrival).into_iter().collect();
+        let own = self.tip(&tx);
         self.txs.push(tx);
         let end = self.end(sender);
         let can_run = nonce < end && self.head(sender).is_some_and(|head| self.pays(head));
+        let bid = self.head(sender).map_or(0, |head| self.bid(head)).min(own);
         let mut evicted = Vec::new();
         while !restore && self.is_over() {
-            let Some(at) = self.victim(sender).filter(|_| can_run) else {
+            let Some(at) = self.victim(sender, bid).filter(|_| can_run) else {
                 *self = before;
                 return Err(Refusal::PoolFull);
             };
@@ -192,9 +243,81 @@ impl Model {
     fn pop(&mut self) -> Option<PooledTx> {
         let heads = self.senders.keys().filter_map(|sender| self.head(*sender));
         let first = heads.filter(|head| self.pays(head)).min_by_key(|head| head.arrival)?;
-        let (sender, nonce) = (first.sender, first.tx.nonce());
-        self.senders.get_mut(&sender).expect("listed").next += 1;
-        self.at(sender, nonce).map(|at| self.txs.remove(at))
+        Some(self.take_head(first.sender))
+    }
+
+    fn take_head(&mut self, sender: Address) -> PooledTx {
+        let own = self.senders.get_mut(&sender).expect("listed");
+        own.next += 1;
+        let nonce = own.next - 1;
+        let at = self.at(sender, nonce).expect("it has a next transaction");
+        self.txs.remove(at)
+    }
+
+    /// Totals of the queues of senders that can run.
+    fn runnable_totals(&self) -> TxTotals {
+        let mut totals = TxTotals::default();
+        for (sender, own) in &self.senders {
+            if self.head(*sender).is_some_and(|head| self.pays(head)) {
+                let in_turn = own.next..self.end(*sender);
+                let queue = self.txs.iter().filter(|tx| tx.sender == *sender);
+                for tx in queue.filter(|tx| in_turn.contains(&tx.tx.nonce())) {
+                    totals += TxTotals::of(tx);
+                }
+            }
+        }
+        totals
+    }
+
+    /// Pops what runs next in a slice.
+    fn slice(&mut self, block: Room, slice: Room) -> (Vec<PooledTx>, PoolRemainder) {
+        let fits = |totals: TxTotals, room: Room| {
+            totals.transactions as u64 <= room.transactions
+                && totals.bytes + 4 * totals.transactions <= room.bytes
+                && totals.gas <= room.gas.into()
+        };
+        let all = self.runnable_totals();
+        if fits(all, block) && fits(all, slice) {
+            return (std::iter::from_fn(|| self.pop()).collect(), PoolRemainder::Empty);
+        }
+        let can_run = |model: &Self, sender: &Address| {
+            model.head(*sender).is_some_and(|head| model.pays(head))
+        };
+        let is_sole = self.senders.keys().filter(|sender| can_run(self, sender)).count() == 1;
+        let (mut some, mut taken) = (Vec::<PooledTx>::new(), TxTotals::default());
+        let mut aside = Vec::new();
+        let rest = loop {
+            let heads = self.senders.keys().filter(|sender| !aside.contains(*sender));
+            let heads = heads.filter_map(|sender| self.head(*sender).filter(|tx| self.pays(tx)));
+            let Some(best) = heads.max_by_key(|tx| (self.bid(tx), u64::MAX - tx.arrival)) else {
+                break if aside.is_empty() { PoolRemainder::Empty } else { PoolRemainder::More };
+            };
+            let sender = best.sender;
+            let (mut with, mut own, mut is_first) = (taken, TxTotals::of(best), true);
+            with += own;
+            for tx in some.iter().filter(|tx| tx.sender == sender) {
+                own += TxTotals::of(tx);
+                is_first = false;
+            }
+            let share = Room {
+                transactions: slice.transactions / SENDER_SHARES,
+                bytes: usize::MAX,
+                gas: slice.gas / SENDER_SHARES,
+            };
+            let is_free = is_sole || is_first || best.arrival < ARRIVAL_FIRST;
+            if !is_free && !fits(own, share) {
+                aside.push(sender);
+            } else if !fits(with, block) {
+                let is_all = some.is_empty();
+                break if is_all { PoolRemainder::TooLarge } else { PoolRemainder::More };
+            } else if !some.is_empty() && !fits(with, slice) {
+                break PoolRemainder::More;
+            } else {
+                taken = with;
+                some.push(self.take_head(sender));
+            }
+        };
+        (some, rest)
     }
 
     fn set_nonce(&mut self, sender: Address, nonce: u64) -> Vec<u64> {
@@ -260,10 +383,14 @@ impl Pair {
     fn run(&mut self, operation: Operation) -> Result<(), TestCaseError> {
         let Self { pool, model, taken, arrivals } = self;
         match operation {
-            Operation::Add { sender, ahead, fee, bytes, restore } => {
+            Operation::Add { sender, ahead, fee, tip, gas, bytes, origin } => {
                 let account = model.senders[&Address::repeat_byte(sender)].account;
                 let nonce = account + ahead;
-                let mut new = tx(sender, nonce, *arrivals, fee);
+                let mut new = with_gas(sender, nonce, *arrivals, (fee, tip), gas);
+                let restore = origin != Origin::Client;
+                if origin == Origin::Rewound {
+                    new.arrival -= ARRIVAL_FIRST;
+                }
                 new.raw = vec![0; bytes].into();
                 *arrivals += 1;
                 let expected = model.add(new.clone(), restore);
@@ -283,6 +410,15 @@ impl Pair {
                 let (popped, expected) = (pool.pop_ready(base_fee), model.pop());
                 let arrival = |tx: &Option<PooledTx>| tx.as_ref().map(|tx| tx.arrival);
                 prop_assert_eq!(arrival(&popped), arrival(&expected));
+                taken.extend(popped);
+            }
+            Operation::Slice { base_fee, block, slice } => {
+                model.base_fee = base_fee;
+                let (popped, rest) = pop_fitting(pool, base_fee, block, slice);
+                let (expected, expected_rest) = model.slice(block, slice);
+                let arrivals = |txs: &[PooledTx]| Vec::from_iter(txs.iter().map(|tx| tx.arrival));
+                prop_assert_eq!(arrivals(&popped), arrivals(&expected));
+                prop_assert_eq!(rest, expected_rest);
                 taken.extend(popped);
             }
             Operation::PutBack => {
@@ -325,6 +461,8 @@ impl Pair {
         let heads: Vec<_> = model.senders.keys().filter_map(|sender| model.head(*sender)).collect();
         prop_assert_eq!(pool.has_ready(), !heads.is_empty());
         prop_assert_eq!(pool.has_runnable(), heads.iter().any(|head| model.pays(head)));
+        prop_assert_eq!(pool.runnable_totals(), model.runnable_totals());
+        prop_assert_eq!(pool.runnable_senders(), heads.iter().filter(|tx| model.pays(tx)).count());
         let in_turn = |sender: &Address| model.end(*sender) - model.senders[sender].next;
         prop_assert_eq!(pool.ready_len() as u64, model.senders.keys().map(in_turn).sum::<u64>());
         for (sender, own) in &model.senders {

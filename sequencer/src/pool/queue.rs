@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use super::PooledTx;
+use super::transaction::{PooledTx, TxTotals};
 
 /// One sender's transactions, by nonce.
 ///
@@ -21,6 +21,8 @@ pub(super) struct SenderQueue {
     /// The first missing nonce from `next` on.
     end: u64,
     by_nonce: BTreeMap<u64, PooledTx>,
+    /// Totals of the transactions in turn.
+    totals: TxTotals,
     /// The queue's current listing in the pool's order.
     pub(super) listed: QueueListing,
 }
@@ -30,6 +32,13 @@ pub(super) struct SenderQueue {
 pub(super) struct QueueHead {
     pub(super) arrival: u64,
     pub(super) fee_cap: u128,
+    pub(super) tip_cap: u128,
+}
+
+impl QueueHead {
+    pub(super) fn of(tx: &PooledTx) -> Self {
+        Self { arrival: tx.arrival, fee_cap: tx.fee_cap(), tip_cap: tx.tip_cap() }
+    }
 }
 
 /// A queue's listing in the pool's order.
@@ -37,8 +46,8 @@ pub(super) struct QueueHead {
 pub(super) struct QueueListing {
     pub(super) head: Option<QueueHead>,
     pub(super) gap: Option<Gap>,
-    /// Transactions without a gap before them.
-    pub(super) in_turn: usize,
+    /// Totals of the transactions without a gap before them.
+    pub(super) in_turn: TxTotals,
 }
 
 /// A missing nonce, and since when later transactions wait for it.
@@ -55,6 +64,7 @@ impl SenderQueue {
             next: account_nonce,
             end: account_nonce,
             by_nonce: BTreeMap::new(),
+            totals: TxTotals::default(),
             listed: QueueListing::default(),
         }
     }
@@ -82,8 +92,7 @@ impl SenderQueue {
 
     /// The sort key of the next transaction.
     pub(super) fn head(&self) -> Option<QueueHead> {
-        let head = self.by_nonce.get(&self.next)?;
-        Some(QueueHead { arrival: head.arrival, fee_cap: head.fee_cap() })
+        self.by_nonce.get(&self.next).map(QueueHead::of)
     }
 
     /// The nonce that transactions wait for, if any.
@@ -92,9 +101,9 @@ impl SenderQueue {
         last.filter(|last| *last > self.end).map(|_| self.end)
     }
 
-    /// Number of transactions without a gap before them.
-    pub(super) fn in_turn_len(&self) -> usize {
-        usize::try_from(self.end - self.next).expect("invariant: they are in memory")
+    /// Totals of the transactions without a gap before them.
+    pub(super) const fn in_turn_totals(&self) -> TxTotals {
+        self.totals
     }
 
     /// Transactions without a gap before them, in order.
@@ -117,24 +126,34 @@ impl SenderQueue {
 
     /// Adds a transaction. Returns the one that it replaces.
     pub(super) fn insert(&mut self, tx: PooledTx) -> Option<PooledTx> {
-        let nonce = tx.tx.nonce();
+        let (nonce, totals) = (tx.tx.nonce(), TxTotals::of(&tx));
         let replaced = self.by_nonce.insert(nonce, tx);
         if nonce == self.end {
             self.extend();
+        } else if nonce < self.end {
+            self.totals += totals;
+            if let Some(replaced) = &replaced {
+                self.totals -= TxTotals::of(replaced);
+            }
         }
         replaced
     }
 
     pub(super) fn remove(&mut self, nonce: u64) -> Option<PooledTx> {
-        let removed = self.by_nonce.remove(&nonce)?;
-        self.end = self.end.min(nonce);
-        Some(removed)
+        if nonce < self.end {
+            for tx in self.by_nonce.range(nonce..self.end).map(|(_, tx)| tx) {
+                self.totals -= TxTotals::of(tx);
+            }
+            self.end = nonce;
+        }
+        self.by_nonce.remove(&nonce)
     }
 
     /// Pops the next transaction.
     pub(super) fn take_head(&mut self) -> Option<PooledTx> {
         let head = self.by_nonce.remove(&self.next)?;
         self.next += 1;
+        self.totals -= TxTotals::of(&head);
         Some(head)
     }
 
@@ -142,11 +161,13 @@ impl SenderQueue {
     pub(super) fn put_back(&mut self, tx: PooledTx) {
         let nonce = tx.tx.nonce();
         let was_next = nonce.checked_add(1) == Some(self.next);
+        let totals = TxTotals::of(&tx);
         self.by_nonce.insert(nonce, tx);
         self.next = self.next.min(nonce);
-        if !was_next {
-            self.end = self.next;
-            self.extend();
+        if was_next {
+            self.totals += totals;
+        } else {
+            self.restart();
         }
     }
 
@@ -156,9 +177,12 @@ impl SenderQueue {
         let stale = std::mem::replace(&mut self.by_nonce, kept);
         let is_in_turn = (self.next..=self.end).contains(&account_nonce);
         (self.account_nonce, self.next) = (account_nonce, account_nonce);
-        if !is_in_turn {
-            self.end = account_nonce;
-            self.extend();
+        if is_in_turn {
+            for tx in stale.values() {
+                self.totals -= TxTotals::of(tx);
+            }
+        } else {
+            self.restart();
         }
         stale.into_values().collect()
     }
@@ -168,9 +192,20 @@ impl SenderQueue {
         self.by_nonce.split_off(&self.end).into_values().collect()
     }
 
+    /// Finds the transactions in turn from `next` on.
+    fn restart(&mut self) {
+        (self.end, self.totals) = (self.next, TxTotals::default());
+        self.extend();
+    }
+
+    /// Finds the transactions in turn from `end` on.
     fn extend(&mut self) {
-        let in_turn = self.by_nonce.range(self.end..).zip(self.end..);
-        let length = in_turn.take_while(|((nonce, _), expected)| *nonce == expected).count();
-        self.end += length as u64;
+        for (&nonce, tx) in self.by_nonce.range(self.end..) {
+            if nonce != self.end {
+                break;
+            }
+            self.end += 1;
+            self.totals += TxTotals::of(tx);
+        }
     }
 }

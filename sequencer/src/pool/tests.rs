@@ -6,19 +6,32 @@ use alloy_consensus::{SignableTransaction as _, TxEip1559};
 use alloy_primitives::{Address, Bytes, Signature, TxKind, U256};
 use turnpike_protocol::SignedTx;
 
-use super::{Added, Pool, PoolLimits, PooledTx};
+use super::{ARRIVAL_FIRST, Added, Pool, PoolLimits, PooledTx};
 use crate::Refusal;
 
-/// A transaction of the sender with this number, with equal fee cap and tip.
+/// A transaction of the sender with this number, with equal fee cap and tip, and without gas.
+/// `arrival` counts from the chain's first one.
 pub(super) fn tx(sender: u8, nonce: u64, arrival: u64, fee: u128) -> PooledTx {
     with_tip(sender, nonce, arrival, fee, fee)
 }
 
 fn with_tip(sender: u8, nonce: u64, arrival: u64, fee: u128, tip: u128) -> PooledTx {
+    with_gas(sender, nonce, arrival, (fee, tip), 0)
+}
+
+/// A transaction with these caps of fee and tip, and this gas limit.
+pub(crate) fn with_gas(
+    sender: u8,
+    nonce: u64,
+    arrival: u64,
+    (fee, tip): (u128, u128),
+    gas_limit: u64,
+) -> PooledTx {
     let sender = Address::repeat_byte(sender);
     let envelope = TxEip1559 {
         chain_id: 1,
         nonce,
+        gas_limit,
         max_fee_per_gas: fee,
         max_priority_fee_per_gas: tip,
         to: TxKind::Call(sender),
@@ -26,7 +39,8 @@ fn with_tip(sender: u8, nonce: u64, arrival: u64, fee: u128, tip: u128) -> Poole
     }
     .into_signed(Signature::new(U256::from(1), U256::from(1), false));
     let tx = SignedTx::new_unchecked(envelope.into(), sender);
-    PooledTx { tx, raw: Bytes::from_static(&[0; 10]), sender, arrival, received_ms: 0 }
+    let (raw, arrival) = (Bytes::from_static(&[0; 10]), ARRIVAL_FIRST + arrival);
+    PooledTx { tx, raw, sender, arrival, received_ms: 0 }
 }
 
 fn limits() -> PoolLimits {
@@ -51,8 +65,9 @@ fn drain(pool: &mut Pool, base_fee: u64) -> Vec<u64> {
     arrivals(std::iter::from_fn(|| pool.pop_ready(base_fee)))
 }
 
-fn arrivals(txs: impl IntoIterator<Item = PooledTx>) -> Vec<u64> {
-    txs.into_iter().map(|tx| tx.arrival).collect()
+/// Arrivals, counted from the chain's first one.
+pub(crate) fn arrivals(txs: impl IntoIterator<Item = PooledTx>) -> Vec<u64> {
+    txs.into_iter().map(|tx| tx.arrival - ARRIVAL_FIRST).collect()
 }
 
 #[test]
@@ -121,7 +136,7 @@ fn full_pool_evicts_gaps_then_low_fees() {
     pool.set_base_fee(5);
     let start = Instant::now();
     let offer = |pool: &mut Pool, tx: PooledTx| {
-        let at = start + Duration::from_secs(tx.arrival);
+        let at = start + Duration::from_secs(tx.arrival - ARRIVAL_FIRST);
         pool.add(tx, 0, at).map(|added| arrivals(added.evicted))
     };
     let waiting = [tx(1, 0, 0, 4), tx(1, 1, 1, 9), tx(2, 1, 2, 9), tx(2, 2, 3, 9)];
@@ -135,9 +150,84 @@ fn full_pool_evicts_gaps_then_low_fees() {
     // fee, then sender 1's, the last first.
     let evicted = (6..12).map(|at| offer(&mut pool, tx(at, 0, at.into(), 9)).expect("fits"));
     assert_eq!(evicted.flatten().collect::<Vec<_>>(), [3, 2, 4, 5, 1, 0]);
-    // Runnable transactions stay, however much the newcomer pays.
-    assert_eq!(offer(&mut pool, tx(20, 0, 20, 1_000)), Err(Refusal::PoolFull));
+    // What can run stays unless the newcomer pays more.
+    assert_eq!(offer(&mut pool, tx(20, 0, 20, 9)), Err(Refusal::PoolFull));
     assert_eq!(drain(&mut pool, 5), [6, 7, 8, 9, 10, 11]);
+}
+
+#[test]
+fn full_pool_evicts_the_lowest_effective_tip() {
+    let mut pool = pool();
+    pool.set_base_fee(100);
+    let waiting = [
+        // Its fee cap leaves it a tip of 10.
+        with_tip(1, 0, 0, 110, 50),
+        with_tip(2, 0, 1, 900, 20),
+        with_tip(2, 1, 2, 900, 800),
+        with_tip(3, 0, 3, 900, 20),
+        // A cheap transaction behind one that pays well waits until that one has run.
+        with_tip(4, 0, 4, 900, 30),
+        with_tip(4, 1, 5, 900, 0),
+    ];
+    waiting.into_iter().for_each(|tx| drop(add(&mut pool, tx).expect("fits")));
+    let mut offer = |sender, fee, tip| {
+        let newcomer = with_tip(sender, 0, 6 + u64::from(sender), fee, tip);
+        add(&mut pool, newcomer).map(|added| arrivals(added.evicted))
+    };
+    // It must pay a tenth more than sender 1, after the base fee.
+    assert_eq!(offer(5, 110, 50), Err(Refusal::PoolFull));
+    assert_eq!(offer(5, 900, 10), Err(Refusal::PoolFull));
+    assert_eq!(offer(5, 111, 111), Ok(vec![0]));
+    // Now it is the cheapest itself. Of equal ones the last arrival goes, of a sender the last
+    // nonce.
+    assert_eq!(offer(6, 900, 13), Ok(vec![11]));
+    assert_eq!(offer(7, 900, 22), Ok(vec![12]));
+    assert_eq!(offer(8, 900, 22), Ok(vec![3]));
+    assert_eq!(offer(9, 900, 22), Ok(vec![2]));
+    assert_eq!(offer(10, 900, 22), Ok(vec![1]));
+    assert_eq!(offer(11, 900, 24), Err(Refusal::PoolFull));
+    assert_eq!(offer(11, 900, 25), Ok(vec![16]));
+}
+
+#[test]
+fn eviction_follows_the_base_fee() {
+    let mut pool = Pool::new(PoolLimits { transactions_max: 2, ..limits() });
+    add(&mut pool, with_tip(1, 0, 0, 120, 120)).expect("fits");
+    add(&mut pool, with_tip(2, 0, 1, 900, 50)).expect("fits");
+    let mut offer = |base_fee, sender, tip| {
+        pool.set_base_fee(base_fee);
+        let newcomer = with_tip(sender, 0, 2, 900, tip);
+        add(&mut pool, newcomer).map(|added| arrivals(added.evicted))
+    };
+    assert_eq!(offer(0, 3, 54), Err(Refusal::PoolFull));
+    // At this base fee, sender 1 tips 20.
+    assert_eq!(offer(100, 3, 54), Ok(vec![0]));
+}
+
+#[test]
+fn newcomer_behind_its_senders_cheap_head_evicts_none() {
+    let mut pool = Pool::new(PoolLimits { transactions_max: 2, ..limits() });
+    add(&mut pool, with_tip(1, 0, 0, 900, 10)).expect("fits");
+    add(&mut pool, with_tip(2, 0, 1, 900, 20)).expect("fits");
+    assert_eq!(add(&mut pool, with_tip(1, 1, 2, 900, 800)).map(drop), Err(Refusal::PoolFull));
+    let added = add(&mut pool, with_tip(2, 1, 3, 900, 11)).expect("pays more than sender 1");
+    assert_eq!(arrivals(added.evicted), [0]);
+}
+
+#[test]
+fn rewound_transactions_are_never_evicted() {
+    let mut pool = Pool::new(PoolLimits { transactions_max: 1, ..limits() });
+    let rewound = PooledTx { arrival: ARRIVAL_FIRST - 1, ..with_tip(1, 0, 0, 900, 0) };
+    pool.restore(rewound, 0, Instant::now()).expect("restores");
+    assert_eq!(add(&mut pool, tx(2, 0, 1, 900)).map(drop), Err(Refusal::PoolFull));
+}
+
+#[test]
+fn tips_outbid_even_zero_only_by_paying() {
+    let mut pool = Pool::new(PoolLimits { transactions_max: 1, ..limits() });
+    add(&mut pool, with_tip(1, 0, 0, 900, 0)).expect("fits");
+    assert_eq!(add(&mut pool, with_tip(2, 0, 1, 900, 0)).map(drop), Err(Refusal::PoolFull));
+    add(&mut pool, with_tip(2, 0, 2, 900, 1)).expect("one wei is more than nothing");
 }
 
 #[test]

@@ -1,11 +1,17 @@
 //! A pooled transaction.
 
+use std::ops::{AddAssign, SubAssign};
+
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, Bytes};
 use turnpike_protocol::SignedTx;
 
-/// How much more, in percent, a replacement must pay.
-const REPLACEMENT_BUMP_PERCENT: u128 = 10;
+/// How much more, in percent, a transaction must pay to take the place of another.
+const BUMP_PERCENT: u128 = 10;
+
+/// Arrival of a chain's first transaction. Rewound transactions get smaller ones, because they go
+/// first.
+pub(crate) const ARRIVAL_FIRST: u64 = 1 << 62;
 
 /// A transaction in the pool.
 #[derive(Clone, Debug)]
@@ -29,16 +35,62 @@ impl PooledTx {
     }
 
     /// Tip cap per gas, in wei.
-    fn tip_cap(&self) -> u128 {
+    pub(super) fn tip_cap(&self) -> u128 {
         let tip = self.tx.envelope().max_priority_fee_per_gas();
         tip.unwrap_or_else(|| self.fee_cap())
     }
 
+    /// Whether it was executed once, and a reorg made it pending again.
+    pub(crate) const fn is_rewound(&self) -> bool {
+        self.arrival < ARRIVAL_FIRST
+    }
+
     /// Whether it pays enough to replace `old`.
     pub(super) fn outbids(&self, old: &Self) -> bool {
-        let enough = |new: u128, old: u128| {
-            new >= old.saturating_add(old.saturating_mul(REPLACEMENT_BUMP_PERCENT).div_ceil(100))
-        };
-        enough(self.fee_cap(), old.fee_cap()) && enough(self.tip_cap(), old.tip_cap())
+        is_enough(self.fee_cap(), old.fee_cap()) && is_enough(self.tip_cap(), old.tip_cap())
+    }
+}
+
+/// Whether a transaction that bids `new` per gas may evict one that bids `old`. It must pay more,
+/// by a margin, so that nobody cycles the pool's content for one wei each.
+pub(super) fn may_evict(new: u128, old: u128) -> bool {
+    new > old && is_enough(new, old)
+}
+
+fn is_enough(new: u128, old: u128) -> bool {
+    new >= old.saturating_add(old.saturating_mul(BUMP_PERCENT).div_ceil(100))
+}
+
+/// Number, bytes and gas of some transactions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TxTotals {
+    pub(crate) transactions: usize,
+    /// Bytes of their encodings.
+    pub(crate) bytes: usize,
+    /// The sum of their gas limits. A `u64` could overflow.
+    pub(crate) gas: u128,
+}
+
+impl TxTotals {
+    /// The totals of one transaction.
+    pub(crate) fn of(tx: &PooledTx) -> Self {
+        let gas = tx.tx.envelope().gas_limit().into();
+        Self { transactions: 1, bytes: tx.raw.len(), gas }
+    }
+}
+
+impl AddAssign for TxTotals {
+    fn add_assign(&mut self, other: Self) {
+        self.transactions += other.transactions;
+        self.bytes += other.bytes;
+        self.gas += other.gas;
+    }
+}
+
+impl SubAssign for TxTotals {
+    fn sub_assign(&mut self, other: Self) {
+        self.transactions -= other.transactions;
+        self.bytes -= other.bytes;
+        self.gas -= other.gas;
     }
 }

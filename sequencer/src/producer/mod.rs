@@ -2,7 +2,7 @@
 //! blocks.
 //!
 //! ```text
-//! events ─► intake: check against the state so far, pool ─► slice: execute what is ready ─► committer
+//! events ─► intake: check against the state so far, pool ─► slice: execute what fits it ─► committer
 //!                                                              │ block complete
 //!                                                              └─► next state ─► sealer
 //! ```
@@ -54,16 +54,14 @@ use self::{
 use crate::{
     BacklogLimits, NodeHandles, PooledTx,
     backlog::Backlog,
-    builder::{self, BlockPlan, PoolRemainder},
+    builder::{self, BlockPlan},
     committer::{DurableRows, JournalCommit},
+    pool::ARRIVAL_FIRST,
     producer_event::{HaltedProducer, ProducerCommand, ProducerEvent, VoidBlock},
     sealer::BlockToSeal,
+    slice::{PoolRemainder, pop_slice},
     submission::Submission,
 };
-
-/// Arrival of a chain's first transaction. Rewound transactions get smaller ones, because they go
-/// first.
-const ARRIVAL_FIRST: u64 = 1 << 62;
 
 /// Transactions taken in before the next slice is executed.
 const INTAKE_TRANSACTIONS_MAX: usize = 2_048;
@@ -257,7 +255,7 @@ impl Producer {
         }
     }
 
-    /// Executes the ready transactions that fit.
+    /// Executes the transactions of the next slice.
     fn run_slice(
         &self,
         open: &mut OpenBlock<'_>,
@@ -265,7 +263,7 @@ impl Producer {
     ) -> anyhow::Result<PoolRemainder> {
         let (some, rest) = {
             let mut pool = self.handles.transactions.pool_mut();
-            let some = builder::pop_fitting(&mut pool, open.base_fee(), open.room());
+            let some = pop_slice(&mut pool, open.base_fee(), open.room());
             // Under the pool's lock, so that no reader finds the transactions in neither place.
             self.handles.transactions.preconfirmations.mark_running(&some.0);
             some

@@ -14,9 +14,10 @@ use turnpike_storage::{BlockOpening, BlockPart, JournalTx};
 use crate::{
     PooledTx, Preconfirmation,
     admission::StateRules,
-    builder::{BlockPlan, BlockRoom, BuildError, block_bytes_max, bytes_in_block},
+    builder::{BlockPlan, BuildError, block_bytes_max, bytes_in_block},
     hashes::receipt_hashes,
     producer_event::VoidBlock,
+    slice::Room,
 };
 
 /// A block that still takes transactions.
@@ -136,8 +137,8 @@ impl<'a> OpenBlock<'a> {
     }
 
     /// The room that is left in the block.
-    pub(super) fn room(&self) -> BlockRoom {
-        BlockRoom {
+    pub(super) fn room(&self) -> Room {
+        Room {
             transactions: self.transactions_left,
             bytes: self.bytes_left,
             gas: self.block.gas_remaining(),

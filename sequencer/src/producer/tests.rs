@@ -22,10 +22,8 @@ use super::{
 use crate::{
     BacklogLimits, NodeHandles, Pool, PoolLimits, PooledTx, Refusal,
     admission::CheckedTx,
-    builder::{
-        BATCH_OVERHEAD_BYTES, BlockPlan, PoolRemainder, RESERVED_PART, SLICE_TRANSACTIONS_MAX,
-        pop_fitting,
-    },
+    builder::{BATCH_OVERHEAD_BYTES, BlockPlan, RESERVED_PART},
+    slice::{PoolRemainder, SLICE_GAS_MAX, SLICE_TRANSACTIONS_MAX, pop_slice},
     submission::Submission,
 };
 
@@ -78,7 +76,7 @@ fn build_from(count: u64, gas_limit: u64, rules: impl FnOnce(&mut ChainConfig)) 
     let mut open = OpenBlock::new(&next, plan).expect("opens");
     let mut included = Vec::new();
     loop {
-        let (some, rest) = pop_fitting(&mut pool, open.base_fee(), open.room());
+        let (some, rest) = pop_slice(&mut pool, open.base_fee(), open.room());
         included.extend(some.iter().cloned());
         assert!(open.run(some).expect("runs").is_empty(), "none is refused");
         if rest != PoolRemainder::More {
@@ -136,13 +134,14 @@ fn block_is_limited_by_gas_bytes_and_count() {
 
 #[test]
 fn transactions_that_fit_share_a_slice() {
-    let count = SLICE_TRANSACTIONS_MAX as u64 + 100;
-    let (built, pool) = build_from(count, TRANSFER_GAS, |config| {
+    let fit = usize::try_from(SLICE_GAS_MAX / TRANSFER_GAS).expect("few");
+    assert!(fit <= SLICE_TRANSACTIONS_MAX);
+    let (built, pool) = build_from(fit as u64 + 100, TRANSFER_GAS, |config| {
         config.entry_bytes_max = 10_000_000;
         config.entry_inflated_bytes_max = 20_000_000;
     });
     assert!(pool.is_empty());
-    assert_eq!(built.slices, [1, SLICE_TRANSACTIONS_MAX, 100], "the deposit runs first");
+    assert_eq!(built.slices, [1, fit, 100], "the deposit runs first");
 }
 
 /// A producer on the test's thread that knows nothing of L1.
@@ -262,4 +261,60 @@ fn contract_created_in_open_block_cannot_send() {
     let (answers, ..) = intake.into_outcomes(&producer.handles);
     let refusal = answers[0].results[0].as_ref().expect_err("is refused");
     assert!(matches!(refusal, Refusal::SenderIsContract { sender } if *sender == contract));
+}
+
+/// A contract that loops until it has no gas left.
+const LOOPER: Address = Address::repeat_byte(0x1c);
+const LOOPER_CODE: &[u8] = &[0x5b, 0x5f, 0x56];
+
+#[test]
+fn spam_of_one_sender_does_not_delay_others() {
+    let mut idle = idle();
+    let producer = &mut idle.producer;
+    let mut genesis = Genesis::dev();
+    let code = LOOPER_CODE.into();
+    genesis.alloc.insert(LOOPER, GenesisAccount { code, ..Default::default() });
+    let sent_by = |sender: Address, nonce: u64, gas_limit: u64, tip: u128| {
+        let envelope = TxEip1559 {
+            chain_id: genesis.config.chain_id,
+            nonce,
+            gas_limit,
+            max_fee_per_gas: 2_000_000_000,
+            max_priority_fee_per_gas: tip,
+            to: TxKind::Call(if gas_limit == TRANSFER_GAS { sender } else { LOOPER }),
+            ..Default::default()
+        };
+        let signature = Signature::new(U256::from(1), U256::from(1), false);
+        let tx = SignedTx::new_unchecked(envelope.into_signed(signature).into(), sender);
+        CheckedTx { raw: tx.encoded().into(), tx, sender }
+    };
+    let [spammer, outbidding, poor] = [0xa1, 0xa2, 0xa3].map(Address::repeat_byte);
+    let gas = genesis.config.transaction_gas_limit_max();
+    let spam = (0..1_000).map(|nonce| sent_by(spammer, nonce, gas, 1)).collect();
+    let late = vec![sent_by(poor, 0, TRANSFER_GAS, 0), sent_by(outbidding, 0, TRANSFER_GAS, 2)];
+    for sender in [spammer, outbidding, poor] {
+        let balance = U256::from(10).pow(U256::from(20));
+        genesis.alloc.insert(sender, GenesisAccount { balance, ..Default::default() });
+    }
+    let chain = Chain::from_genesis(&genesis);
+    let origin = Origin { l1_time: genesis.timestamp, ..Origin::default() };
+    let plan = BlockPlan { time_ms: genesis.timestamp_ms(), origin, deposits: Vec::new() };
+    let next = chain.next_block();
+    let mut open = OpenBlock::new(&next, plan).expect("opens");
+    let mut slice = |submitted: Vec<CheckedTx>| {
+        let mut intake = IntakeBatch::default();
+        producer.take_in(vec![submission(submitted, 0)], &mut open, &mut intake);
+        let rest = producer.run_slice(&mut open, &mut intake).expect("runs");
+        assert_eq!(rest, PoolRemainder::More);
+        let part = open.take_part(false).part;
+        part.transactions.iter().map(|tx| tx.sender).collect::<Vec<_>>()
+    };
+    // Alone, the spammer gets all of a slice, which is as much gas as others may have to wait for.
+    let fit = usize::try_from(SLICE_GAS_MAX / gas).expect("few");
+    assert_eq!(slice(spam), vec![spammer; fit]);
+    assert_eq!(slice(Vec::new()), vec![spammer; fit]);
+    // Others run with the next slice: first who outbids the spammer, and who does not, after the
+    // spammer's share.
+    assert_eq!(slice(late), [outbidding, spammer, poor]);
+    assert_eq!(slice(Vec::new()), vec![spammer; fit]);
 }

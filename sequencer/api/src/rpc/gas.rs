@@ -25,7 +25,7 @@ const FEE_HISTORY_PERCENTILES_MAX: usize = 100;
 
 methods! {
     "eth_gasPrice", 1, "" => |s, p| price(s).await;
-    "eth_maxPriorityFeePerGas", 1, "always 0: transactions are ordered by arrival, not by tip" => |s, p| Ok(quantity(0));
+    "eth_maxPriorityFeePerGas", 1, "always 0: tips decide the order only while transactions exceed a slice" => |s, p| Ok(quantity(0));
     "eth_feeHistory", 20, "" => |s, p| fee_history(s, p).await;
     "eth_blobBaseFee", 1, "always 1: there are no blob transactions" => |s, p| Ok(quantity(1));
 }
