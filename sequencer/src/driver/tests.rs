@@ -2,6 +2,7 @@
 
 mod l1;
 mod notifications;
+mod order;
 mod rerun;
 pub(crate) mod test_sequencer;
 
