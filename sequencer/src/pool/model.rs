@@ -17,7 +17,7 @@ use crate::{
 };
 
 const SENDERS: u8 = 5;
-const FEES: u128 = 12;
+const FEES: u128 = 24;
 const TIMEOUT_SECONDS: u64 = 10;
 
 /// Where an added transaction comes from.

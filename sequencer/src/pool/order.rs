@@ -2,7 +2,7 @@
 //!
 //! Senders that can run are sorted by arrival at all times. They are ranked by bid only while the
 //! pool holds more than a slice, or no room for a newcomer: most pools are never ranked. A ranking
-//! costs time in proportion to the number of such senders. It lasts until the base fee changes,
+//! takes time in proportion to the number of such senders. It lasts until the base fee changes,
 //! because every bid depends on that, or until everything fits a slice again.
 
 use std::{
@@ -231,8 +231,9 @@ impl SenderOrder {
         self.runnable.insert(arrival, (sender, head));
         self.runnable_totals += in_turn;
         self.fee_floor = self.fee_floor.min(fee_cap);
-        let rank = self.rank_of(sender, head);
-        if let Some(ranking) = &mut self.ranking {
+        // Without a ranking, which is the rule, this costs nothing.
+        let rank = self.ranking.is_some().then(|| self.rank_of(sender, head));
+        if let Some((ranking, rank)) = self.ranking.as_mut().zip(rank) {
             ranking.insert(rank);
         }
     }
@@ -245,8 +246,8 @@ impl SenderOrder {
         }
         self.runnable.remove(&arrival);
         self.runnable_totals -= in_turn;
-        let rank = self.rank_of(sender, head);
-        if let Some(ranking) = &mut self.ranking {
+        let rank = self.ranking.is_some().then(|| self.rank_of(sender, head));
+        if let Some((ranking, rank)) = self.ranking.as_mut().zip(rank) {
             ranking.remove(&rank);
         }
     }
