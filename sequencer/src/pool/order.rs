@@ -73,7 +73,7 @@ impl SenderOrder {
     }
 
     /// What a sender's next transaction bids: its effective tip. A rewound one was promised once,
-    /// so nothing goes before it, and nothing evicts it.
+    /// so nothing goes before it, and no tip evicts it.
     pub(super) fn bid(&self, head: QueueHead) -> u128 {
         if head.arrival < ARRIVAL_FIRST { u128::MAX } else { self.effective_tip(head) }
     }
