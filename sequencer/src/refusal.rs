@@ -150,6 +150,12 @@ pub enum Refusal {
         /// Transactions allowed.
         limit: usize,
     },
+    /// The sender's pending transactions have too many bytes.
+    #[error("account limit exceeded: pooled {limit} bytes")]
+    SenderBytesFull {
+        /// Bytes allowed.
+        limit: usize,
+    },
     /// The full pool evicted it: it cannot run now, or another one pays more.
     #[error("dropped from the full txpool: it could not run, or another paid a higher tip")]
     Evicted,
@@ -234,6 +240,7 @@ refusals! {
     Self::Underpriced => "replacement-underpriced", UNPROCESSABLE_ENTITY, Self::Underpriced;
     Self::PoolFull => "pool-full", SERVICE_UNAVAILABLE, Self::PoolFull;
     Self::SenderFull { .. } => "sender-full", UNPROCESSABLE_ENTITY, Self::SenderFull { limit: 1_024 };
+    Self::SenderBytesFull { .. } => "sender-bytes-full", UNPROCESSABLE_ENTITY, Self::SenderBytesFull { limit: 4_194_304 };
     Self::Evicted => "evicted", UNPROCESSABLE_ENTITY, Self::Evicted;
     Self::GapTimeout { .. } => "nonce-gap-timeout", UNPROCESSABLE_ENTITY, Self::GapTimeout { seconds: 600 };
     Self::Busy => "busy", SERVICE_UNAVAILABLE, Self::Busy;

@@ -11,6 +11,8 @@ pub struct PoolLimits {
     pub bytes_max: usize,
     /// Transactions of one sender, at most.
     pub sender_transactions_max: usize,
+    /// Bytes of the encodings of one sender, at most.
+    pub sender_bytes_max: usize,
     /// How far a nonce may be ahead of the account's.
     pub nonce_gap_max: u64,
     /// How long transactions wait for a missing nonce before theirs.
@@ -24,6 +26,7 @@ impl PoolLimits {
             transactions_max: usize::MAX,
             bytes_max: usize::MAX,
             sender_transactions_max: usize::MAX,
+            sender_bytes_max: usize::MAX,
             nonce_gap_max: u64::MAX,
             gap_timeout: self.gap_timeout,
         }
@@ -36,6 +39,7 @@ impl Default for PoolLimits {
             transactions_max: 100_000,
             bytes_max: 128 * 1024 * 1024,
             sender_transactions_max: 1_024,
+            sender_bytes_max: 4 * 1024 * 1024,
             nonce_gap_max: 1_024,
             gap_timeout: Duration::from_secs(600),
         }

@@ -25,7 +25,7 @@
 //!
 //! # Limits
 //!
-//! [`PoolLimits`] bounds transactions, bytes, transactions per sender and nonce gaps. `eviction`
+//! [`PoolLimits`] bounds transactions and bytes, in total and per sender, and nonce gaps. `eviction`
 //! says what a full pool drops for a newcomer.
 
 mod eviction;
@@ -299,12 +299,18 @@ impl Pool {
         if nonce - account_nonce > limit {
             return Err(Refusal::NonceTooHigh { next: account_nonce, nonce, limit });
         }
-        if let Some(old) = queue.and_then(|queue| queue.get(nonce)) {
-            return if tx.outbids(old) { Ok(()) } else { Err(Refusal::Underpriced) };
+        let old = queue.and_then(|queue| queue.get(nonce));
+        if old.is_some_and(|old| !tx.outbids(old)) {
+            return Err(Refusal::Underpriced);
         }
         let limit = self.limits.sender_transactions_max;
-        if queue.is_some_and(|queue| queue.len() >= limit) {
+        if old.is_none() && queue.is_some_and(|queue| queue.len() >= limit) {
             return Err(Refusal::SenderFull { limit });
+        }
+        let limit = self.limits.sender_bytes_max;
+        let kept = queue.map_or(0, SenderQueue::bytes) - old.map_or(0, |old| old.raw.len());
+        if kept + tx.raw.len() > limit {
+            return Err(Refusal::SenderBytesFull { limit });
         }
         Ok(())
     }

@@ -221,6 +221,11 @@ impl Model {
         } else if self.nonces(sender).len() >= limits.sender_transactions_max {
             return Err(Refusal::SenderFull { limit: limits.sender_transactions_max });
         }
+        let kept = self.txs.iter().filter(|kept| kept.sender == sender && kept.tx.nonce() != nonce);
+        let bytes = kept.map(|kept| kept.raw.len()).sum::<usize>() + tx.raw.len();
+        if bytes > limits.sender_bytes_max {
+            return Err(Refusal::SenderBytesFull { limit: limits.sender_bytes_max });
+        }
         let before = self.clone();
         let replaced: Vec<_> = old.map(|at| self.txs.remove(at).arrival).into_iter().collect();
         let own = self.tip(&tx);
@@ -365,6 +370,7 @@ impl Pair {
             transactions_max: 10,
             bytes_max: 150,
             sender_transactions_max: 5,
+            sender_bytes_max: 60,
             nonce_gap_max: 5,
             gap_timeout: Duration::from_secs(TIMEOUT_SECONDS),
         };

@@ -21,6 +21,8 @@ pub(super) struct SenderQueue {
     /// The first missing nonce from `next` on.
     end: u64,
     by_nonce: BTreeMap<u64, PooledTx>,
+    /// Bytes of their encodings.
+    bytes: usize,
     /// Totals of the transactions in turn.
     totals: TxTotals,
     /// The queue's current listing in the pool's order.
@@ -64,6 +66,7 @@ impl SenderQueue {
             next: account_nonce,
             end: account_nonce,
             by_nonce: BTreeMap::new(),
+            bytes: 0,
             totals: TxTotals::default(),
             listed: QueueListing::default(),
         }
@@ -79,6 +82,11 @@ impl SenderQueue {
 
     pub(super) fn len(&self) -> usize {
         self.by_nonce.len()
+    }
+
+    /// Bytes of all encodings.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn get(&self, nonce: u64) -> Option<&PooledTx> {
@@ -127,7 +135,9 @@ impl SenderQueue {
     /// Adds a transaction. Returns the one that it replaces.
     pub(super) fn insert(&mut self, tx: PooledTx) -> Option<PooledTx> {
         let (nonce, totals) = (tx.tx.nonce(), TxTotals::of(&tx));
+        self.bytes += tx.raw.len();
         let replaced = self.by_nonce.insert(nonce, tx);
+        self.bytes -= bytes_of(&replaced);
         if nonce == self.end {
             self.extend();
         } else if nonce < self.end {
@@ -146,12 +156,15 @@ impl SenderQueue {
             }
             self.end = nonce;
         }
-        self.by_nonce.remove(&nonce)
+        let removed = self.by_nonce.remove(&nonce)?;
+        self.bytes -= removed.raw.len();
+        Some(removed)
     }
 
     /// Pops the next transaction.
     pub(super) fn take_head(&mut self) -> Option<PooledTx> {
         let head = self.by_nonce.remove(&self.next)?;
+        self.bytes -= head.raw.len();
         self.next += 1;
         self.totals -= TxTotals::of(&head);
         Some(head)
@@ -162,7 +175,9 @@ impl SenderQueue {
         let nonce = tx.tx.nonce();
         let was_next = nonce.checked_add(1) == Some(self.next);
         let totals = TxTotals::of(&tx);
-        self.by_nonce.insert(nonce, tx);
+        self.bytes += tx.raw.len();
+        let replaced = self.by_nonce.insert(nonce, tx);
+        self.bytes -= bytes_of(&replaced);
         self.next = self.next.min(nonce);
         if was_next {
             self.totals += totals;
@@ -184,12 +199,20 @@ impl SenderQueue {
         } else {
             self.restart();
         }
-        stale.into_values().collect()
+        self.take(stale)
     }
 
     /// Removes the transactions behind a gap.
     pub(super) fn split_gap(&mut self) -> Vec<PooledTx> {
-        self.by_nonce.split_off(&self.end).into_values().collect()
+        let gapped = self.by_nonce.split_off(&self.end);
+        self.take(gapped)
+    }
+
+    /// Forgets the bytes of transactions that have left the queue, and returns them.
+    fn take(&mut self, gone: BTreeMap<u64, PooledTx>) -> Vec<PooledTx> {
+        let gone: Vec<_> = gone.into_values().collect();
+        self.bytes -= bytes_of(&gone);
+        gone
     }
 
     /// Finds the transactions in turn from `next` on.
@@ -208,4 +231,9 @@ impl SenderQueue {
             self.totals += TxTotals::of(tx);
         }
     }
+}
+
+/// Bytes of these encodings.
+fn bytes_of<'a>(txs: impl IntoIterator<Item = &'a PooledTx>) -> usize {
+    txs.into_iter().map(|tx| tx.raw.len()).sum()
 }

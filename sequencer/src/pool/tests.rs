@@ -48,6 +48,7 @@ fn limits() -> PoolLimits {
         transactions_max: 6,
         bytes_max: 1_000,
         sender_transactions_max: 4,
+        sender_bytes_max: 1_000,
         nonce_gap_max: 8,
         gap_timeout: Duration::from_secs(60),
     }
@@ -251,6 +252,33 @@ fn pool_bytes_are_bounded_without_useless_evictions() {
     let added = add(&mut pool, long(25)).expect("three make room");
     assert_eq!(arrivals(added.evicted), [1, 2, 3]);
     assert_eq!((pool.len(), pool.bytes()), (2, 35));
+}
+
+#[test]
+fn sender_bytes_are_bounded() {
+    let mut pool = Pool::new(PoolLimits { sender_bytes_max: 40, ..limits() });
+    let long = |nonce, arrival, fee, bytes| PooledTx {
+        raw: vec![0; bytes].into(),
+        ..tx(1, nonce, arrival, fee)
+    };
+    // Behind a gap and in turn, all count.
+    add(&mut pool, long(3, 0, 9, 15)).expect("fits");
+    add(&mut pool, long(0, 1, 9, 15)).expect("fits");
+    let full = Err(Refusal::SenderBytesFull { limit: 40 });
+    assert_eq!(add(&mut pool, long(4, 2, 9, 11)).map(drop), full);
+    add(&mut pool, long(4, 2, 9, 10)).expect("fits");
+    add(&mut pool, tx(2, 0, 3, 9)).expect("another sender has room of its own");
+    // A replacement takes the room of the one before.
+    assert_eq!(add(&mut pool, long(3, 4, 99, 16)).map(drop), full);
+    add(&mut pool, long(3, 4, 99, 5)).expect("fits");
+    add(&mut pool, long(5, 5, 9, 10)).expect("fits");
+    // Nothing that has left the pool counts.
+    assert_eq!(drain(&mut pool, 0), [1, 3]);
+    add(&mut pool, long(6, 6, 9, 15)).expect("fits");
+    assert_eq!(pool.expire(Instant::now() + limits().gap_timeout).len(), 4);
+    add(&mut pool, long(1, 7, 9, 40)).expect("fits");
+    assert_eq!(pool.set_nonce(Address::repeat_byte(1), 2).len(), 1);
+    add(&mut pool, long(2, 8, 9, 40)).expect("fits");
 }
 
 #[test]

@@ -80,6 +80,9 @@ pub(crate) struct PoolArgs {
     /// Most transactions of one sender in the pool.
     #[arg(long, value_name = "COUNT", default_value_t = PoolLimits::default().sender_transactions_max)]
     pub(crate) pool_sender_transactions_max: usize,
+    /// Most bytes of one sender in the pool.
+    #[arg(long, value_name = "BYTES", default_value_t = PoolLimits::default().sender_bytes_max)]
+    pub(crate) pool_sender_bytes_max: usize,
     /// Most nonces that a transaction may be ahead of its account.
     #[arg(long, value_name = "NONCES", default_value_t = PoolLimits::default().nonce_gap_max)]
     pub(crate) pool_nonce_gap_max: u64,
@@ -94,6 +97,7 @@ impl From<PoolArgs> for PoolLimits {
             transactions_max: args.pool_transactions_max,
             bytes_max: args.pool_bytes_max,
             sender_transactions_max: args.pool_sender_transactions_max,
+            sender_bytes_max: args.pool_sender_bytes_max,
             nonce_gap_max: args.pool_nonce_gap_max,
             gap_timeout: Duration::from_secs(args.pool_gap_timeout),
         }

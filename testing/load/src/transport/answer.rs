@@ -19,8 +19,8 @@ impl Refusal {
     /// Whether the node lacked room, so that a retry may succeed.
     pub(crate) fn is_busy(&self) -> bool {
         let busy = ["txpool is full", "account limit exceeded", "limit exceeded", "too many"];
-        matches!(self.code.as_str(), "pool-full" | "sender-full" | "HTTP 429" | "HTTP 503")
-            || busy.iter().any(|text| self.text.contains(text))
+        let codes = ["pool-full", "sender-full", "sender-bytes-full", "HTTP 429", "HTTP 503"];
+        codes.contains(&self.code.as_str()) || busy.iter().any(|text| self.text.contains(text))
     }
 
     /// Whether the node has the transaction or has used its nonce: after a lost answer this is
