@@ -138,6 +138,22 @@ test("the listener limits each client", async (t) => {
     assert.equal(limited.body.type, "/problems/rate-limited");
   });
 
+  await step(t, "large transactions cost more", async () => {
+    // Its bytes cost three quarters of the burst.
+    const transaction = `0x02${"ff".repeat((128 * BURST * 3) / 4)}`;
+    for (const [localAddress, options] of [
+      ["127.0.0.10", { body: call("eth_sendRawTransaction", [transaction]) }],
+      ["127.0.0.11", { path: "/v1/transactions", body: JSON.stringify({ transaction }) }],
+    ]) {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1, localAddress });
+      const first = await send(url, { agent, ...options });
+      const second = await send(url, { agent, ...options });
+      agent.destroy();
+      assert.notEqual(first.status, 429);
+      assert.equal(second.status, 429, "the first spent the burst");
+    }
+  });
+
   await step(t, "WebSocket requests use the same allowance", async () => {
     const socket = new WebSocket(url.replace("http", "ws"), { localAddress: "127.0.0.8" });
     onTestEnd(t, () => socket.terminate());

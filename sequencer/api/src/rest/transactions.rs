@@ -20,7 +20,7 @@ use super::{
 };
 use crate::context::ApiContext;
 use crate::{
-    costs::{REFUSED_TRANSACTION_UNITS, TRANSACTION_UNITS},
+    costs::{REFUSED_TRANSACTION_UNITS, TRANSACTION_UNITS, submitted_units},
     problem::{Code, Problem},
     schema::{Data, Failing, Hash, Malformed, Missing, NotTaken},
     wait::{WaitError, WaitGoal, reached},
@@ -225,7 +225,8 @@ fn read(
     }
 }
 
-/// Submits transactions, charges the client for them and debits it for refused ones.
+/// Charges the client for transactions and their bytes, submits them, and debits it for refused
+/// ones.
 async fn submit_paid(
     context: &Arc<ApiContext>,
     allowance: &Allowance,
@@ -233,7 +234,8 @@ async fn submit_paid(
 ) -> RestResult<Vec<Result<Accepted, Refusal>>> {
     let units =
         |count: usize, each: u32| u32::try_from(count).unwrap_or(u32::MAX).saturating_mul(each);
-    allowance.charge(units(raws.len(), TRANSACTION_UNITS))?;
+    let bytes = raws.iter().map(|raw| submitted_units(raw.len())).fold(0, u32::saturating_add);
+    allowance.charge(units(raws.len(), TRANSACTION_UNITS).saturating_add(bytes))?;
     let submitted = context.submissions.submit(raws).await;
     let refused = submitted.iter().filter(|result| result.is_err()).count();
     allowance.debit(units(refused, REFUSED_TRANSACTION_UNITS));

@@ -10,9 +10,8 @@ use turnpike_http::Allowance;
 use super::{
     ResponseText, answer_request,
     error::RpcError,
-    registry,
     request::Request,
-    send::{RawSubmission, send_all},
+    send::{RawSubmission, cost, send_all},
     subscribe::SocketFrame,
 };
 use crate::context::ApiContext;
@@ -47,7 +46,7 @@ pub(super) async fn answer_batch(
     for (at, text) in texts.into_iter().enumerate() {
         match Request::parse(text) {
             Err(error) => answers[at] = Some(error.answered(None)),
-            Ok(request) => match allowance.charge(registry::cost(&request.method)) {
+            Ok(request) => match allowance.charge(cost(&request)) {
                 Err(exceeded) => {
                     answers[at] = request.id.map(|id| RpcError::from(exceeded).answered(Some(id)));
                 }

@@ -129,7 +129,7 @@ async fn answer_text(
         Ok(Message::Many(texts)) => answer_batch(context, allowance, texts, frame).await.into(),
         Ok(Message::One(text)) => match Request::parse(text) {
             Err(error) => Some(error.answered(None)).into(),
-            Ok(request) => match allowance.charge(registry::cost(&request.method)) {
+            Ok(request) => match allowance.charge(send::cost(&request)) {
                 Err(exceeded) => RpcReply::exceeded(exceeded, request.id),
                 Ok(()) => answer_request(context, allowance, &request, frame).await.into(),
             },

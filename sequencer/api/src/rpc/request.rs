@@ -49,6 +49,11 @@ impl<'a> Request<'a> {
         Ok(request)
     }
 
+    /// Bytes of the parameters' text.
+    pub(super) fn params_bytes(&self) -> usize {
+        self.params.map_or(0, |params| params.get().len())
+    }
+
     pub(super) fn params(&self) -> Result<Params, RpcError> {
         Params::new(self.params)
     }
