@@ -23,7 +23,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::B256;
 use anyhow::{Context as _, ensure};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::debug;
@@ -150,8 +150,8 @@ impl Committer {
                     let waiting = slice.accepted.iter();
                     notification
                         .transactions
-                        .extend(waiting.map(|waits| (keccak256(&waits.tx.raw), waits.tx.sender)));
-                    self.unindexed.accept(slice.accepted);
+                        .extend(waiting.map(|waits| (waits.hash, waits.sender)));
+                    self.unindexed.accept(&slice.accepted);
                     refused.extend(slice.refused);
                 }
                 sequence += 1;

@@ -1,6 +1,6 @@
 //! Refusals: the coded reasons why a transaction will not be executed.
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use http::StatusCode;
 #[cfg(test)]
 use turnpike_protocol::{SignatureError, TxDecodeError};
@@ -165,6 +165,18 @@ pub enum Refusal {
         /// How long it waited, in seconds.
         seconds: u64,
     },
+    /// The sender replaced it by one with the same nonce.
+    #[error("replaced by {by} with a higher fee")]
+    Replaced {
+        /// Hash of the other transaction.
+        by: B256,
+    },
+    /// It was invalid when its turn in a block came.
+    #[error("skipped at its turn: {reason}")]
+    Skipped {
+        /// Why it was invalid.
+        reason: String,
+    },
     /// Admission's queue is full.
     #[error("server is busy: too many transactions await their signature check")]
     Busy,
@@ -243,6 +255,8 @@ refusals! {
     Self::SenderBytesFull { .. } => "sender-bytes-full", UNPROCESSABLE_ENTITY, Self::SenderBytesFull { limit: 4_194_304 };
     Self::Evicted => "evicted", UNPROCESSABLE_ENTITY, Self::Evicted;
     Self::GapTimeout { .. } => "nonce-gap-timeout", UNPROCESSABLE_ENTITY, Self::GapTimeout { seconds: 600 };
+    Self::Replaced { .. } => "replaced", UNPROCESSABLE_ENTITY, Self::Replaced { by: B256::repeat_byte(0xab) };
+    Self::Skipped { .. } => "skipped", UNPROCESSABLE_ENTITY, Self::Skipped { reason: "nonce too high: next nonce 5, tx nonce 6".to_owned() };
     Self::Busy => "busy", SERVICE_UNAVAILABLE, Self::Busy;
     Self::JournalFailed { .. } => "journal-failed", SERVICE_UNAVAILABLE, Self::JournalFailed { reason: "the journal cannot be written: disk is full".to_owned() };
     Self::ReadOnly => "read-only", FORBIDDEN, Self::ReadOnly;

@@ -16,17 +16,18 @@ use futures_util::FutureExt as _;
 use tokio::{
     runtime::Handle,
     sync::{Mutex, mpsc},
-    task::{AbortHandle, JoinSet, spawn_blocking},
+    task::{AbortHandle, JoinSet, block_in_place, spawn_blocking},
 };
 use tokio_util::sync::CancellationToken;
 use turnpike_derivation::Derivation;
 use turnpike_executor::{Chain, ExecutionHook};
 use turnpike_l1::{L1Client, L1View};
-use turnpike_protocol::{Genesis, SignedTx, decode_transaction};
+use turnpike_protocol::{Genesis, decode_transaction};
+use turnpike_signers::recover_all;
 use turnpike_storage::{AcceptedTx, Database, JournalEntry, SliceEntry, genesis_id};
 
 use crate::{
-    NodeHandles, PooledTx, PromiseSigner, SequencerConfig,
+    NodeHandles, PooledTx, PromiseSigner, Refusal, SequencerConfig,
     committer::{COMMITS_WAITING_MAX, Committer, JournalCommit},
     driver::Driver,
     handles::HeadSenders,
@@ -189,7 +190,7 @@ impl Node {
         let database = Arc::new(Database::open(&config.database, genesis_id(genesis)).await?);
         database.record_genesis(&chain.head().hash(), &genesis_record(&chain)).await?;
         let restored = restore(chain, &database, &config.state, config.execution).await?;
-        let Restored { chain, mut checkpoints, pending, arrivals, unindexed, .. } = restored;
+        let Restored { chain, mut checkpoints, pending, unindexed, .. } = restored;
         checkpoints.set_interval(config.checkpoint_blocks);
 
         let (send_events, events) = mpsc::channel(EVENTS_WAITING_MAX);
@@ -210,7 +211,7 @@ impl Node {
         let HeadSenders { head, journal_end, settlement_changed } = senders;
         let (head, journal_end) = (Arc::new(head), Arc::new(journal_end));
         let mut production = ProductionState::new();
-        arrivals.into_iter().for_each(|arrival| production.note_arrival(arrival));
+        pending.iter().for_each(|waits| production.note_arrival(waits.arrival));
         let refused = restore_pool(&handles, pending).await;
         let production = Arc::new(SyncMutex::new(production));
         let checkpoints = Arc::new(Mutex::new(checkpoints));
@@ -349,17 +350,24 @@ async fn restore_pool(
 ) -> Vec<(alloy_primitives::B256, String)> {
     let chain = handles.chain.read().await;
     let mut pool = handles.transactions.pool_mut();
+    let mut envelopes = Vec::with_capacity(pending.len());
+    let mut decode = |waits: &AcceptedTx| -> Result<(), Refusal> {
+        envelopes.push(decode_transaction(waits.bytes().map_or(&[][..], |raw| &raw[..]))?);
+        Ok(())
+    };
+    let decoded: Vec<_> = pending.iter().map(&mut decode).collect();
+    // No checksum covers the senders in the log, but signatures do.
+    let mut signed = block_in_place(|| recover_all(envelopes)).into_iter();
     let mut refused = Vec::new();
-    for AcceptedTx { arrival, received_ms, tx } in pending {
-        let hash = alloy_primitives::keccak256(&tx.raw);
-        let taken =
-            decode_transaction(&tx.raw).map_err(crate::Refusal::from).and_then(|envelope| {
-                let (raw, sender) = (tx.raw, tx.sender);
-                let tx = SignedTx::new_unchecked(envelope, sender);
-                let nonce = chain.state().account(&sender).unwrap_or_default().nonce;
-                let tx = PooledTx { tx, raw, sender, arrival, received_ms };
-                pool.restore(tx, nonce, Instant::now())
-            });
+    for (waits, decoded) in pending.into_iter().zip(decoded) {
+        let AcceptedTx { arrival, received_ms, hash, .. } = waits;
+        let taken = decoded.and_then(|()| {
+            let tx = signed.next().expect("invariant: one for each envelope");
+            let (sender, raw) = (tx.signer()?, tx.encoded().into());
+            let nonce = chain.state().account(&sender).unwrap_or_default().nonce;
+            let tx = PooledTx { tx, raw, sender, arrival, received_ms };
+            pool.restore(tx, nonce, Instant::now())
+        });
         if let Err(refusal) = taken {
             refused.push((hash, refusal.to_string()));
         }

@@ -1,33 +1,32 @@
 //! Accepted and refused transactions that the journal holds and the index does not, each with its
 //! latest outcome.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::B256;
 use turnpike_storage::AcceptedTx;
 
-/// Transactions that wait or were refused, as of the last journal row. A later outcome replaces an
-/// earlier one.
+/// Transactions that were accepted or refused, as of the last journal row. A later outcome replaces
+/// an earlier one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnindexedTxs {
-    waiting: HashMap<B256, AcceptedTx>,
+    accepted: HashSet<B256>,
     refused: HashMap<B256, String>,
 }
 
 impl UnindexedTxs {
-    /// Adds transactions that wait.
-    pub fn accept(&mut self, accepted: impl IntoIterator<Item = AcceptedTx>) {
+    /// Adds accepted transactions.
+    pub fn accept<'a>(&mut self, accepted: impl IntoIterator<Item = &'a AcceptedTx>) {
         for accepted in accepted {
-            let hash = keccak256(&accepted.tx.raw);
-            self.refused.remove(&hash);
-            self.waiting.insert(hash, accepted);
+            self.refused.remove(&accepted.hash);
+            self.accepted.insert(accepted.hash);
         }
     }
 
     /// Adds refused transactions.
     pub fn refuse(&mut self, refused: impl IntoIterator<Item = (B256, String)>) {
         for (hash, reason) in refused {
-            self.waiting.remove(&hash);
+            self.accepted.remove(&hash);
             self.refused.insert(hash, reason);
         }
     }
@@ -38,28 +37,23 @@ impl UnindexedTxs {
             return;
         }
         for hash in hashes {
-            self.waiting.remove(&hash);
+            self.accepted.remove(&hash);
             self.refused.remove(&hash);
         }
     }
 
     /// Adds the outcomes of later rows.
     pub fn extend(&mut self, later: Self) {
-        for (hash, accepted) in later.waiting {
+        for hash in later.accepted {
             self.refused.remove(&hash);
-            self.waiting.insert(hash, accepted);
+            self.accepted.insert(hash);
         }
         self.refuse(later.refused);
     }
 
     /// Whether there are no outcomes.
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.refused.is_empty()
-    }
-
-    /// The arrivals of the waiting transactions.
-    pub fn arrivals(&self) -> impl Iterator<Item = u64> {
-        self.waiting.values().map(|accepted| accepted.arrival)
+        self.accepted.is_empty() && self.refused.is_empty()
     }
 
     /// The refused transactions, each with its reason.
@@ -67,48 +61,49 @@ impl UnindexedTxs {
         &self.refused
     }
 
-    /// The waiting transactions by arrival, and the refused ones with their reasons.
-    pub fn into_parts(self) -> (Vec<AcceptedTx>, Vec<(B256, String)>) {
-        let mut waiting: Vec<_> = self.waiting.into_values().collect();
-        waiting.sort_by_key(|accepted| accepted.arrival);
+    /// The accepted transactions, and the refused ones with their reasons.
+    pub fn into_parts(self) -> (Vec<B256>, Vec<(B256, String)>) {
+        let mut accepted: Vec<_> = self.accepted.into_iter().collect();
+        accepted.sort();
         let mut refused: Vec<_> = self.refused.into_iter().collect();
         refused.sort();
-        (waiting, refused)
+        (accepted, refused)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use alloy_primitives::Address;
-    use turnpike_storage::JournalTx;
+    use turnpike_storage::AcceptedBytes;
 
     use super::*;
 
-    fn waiting(arrival: u64, seed: u8) -> AcceptedTx {
-        let tx = JournalTx { raw: vec![seed].into(), sender: Address::ZERO };
-        AcceptedTx { arrival, received_ms: 0, tx }
+    fn hash(seed: u8) -> B256 {
+        B256::with_last_byte(seed)
+    }
+
+    fn accepted(seed: u8) -> AcceptedTx {
+        let (sender, raw) = (Address::ZERO, AcceptedBytes::Log(None));
+        AcceptedTx { arrival: 0, received_ms: 0, hash: hash(seed), sender, raw }
     }
 
     fn refusal(seed: u8) -> (B256, String) {
-        (keccak256([seed]), "too late".into())
+        (hash(seed), "too late".into())
     }
 
     #[test]
     fn latest_outcome_wins() {
         let mut unindexed = UnindexedTxs::default();
-        unindexed.accept([waiting(3, 1), waiting(2, 2), waiting(1, 3)]);
+        unindexed.accept(&[accepted(1), accepted(2), accepted(3)]);
         unindexed.refuse([refusal(1), refusal(4)]);
-        unindexed.accept([waiting(9, 4)]);
-        unindexed.include([keccak256([3])]);
-        assert_eq!(
-            unindexed.clone().into_parts(),
-            (vec![waiting(2, 2), waiting(9, 4)], vec![refusal(1)])
-        );
+        unindexed.accept(&[accepted(4)]);
+        unindexed.include([hash(3)]);
+        assert_eq!(unindexed.clone().into_parts(), (vec![hash(2), hash(4)], vec![refusal(1)]));
 
         let mut later = UnindexedTxs::default();
         later.refuse([refusal(2)]);
-        later.accept([waiting(10, 1)]);
+        later.accept(&[accepted(1)]);
         unindexed.extend(later);
-        assert_eq!(unindexed.into_parts(), (vec![waiting(9, 4), waiting(10, 1)], vec![refusal(2)]));
+        assert_eq!(unindexed.into_parts(), (vec![hash(1), hash(4)], vec![refusal(2)]));
     }
 }

@@ -183,8 +183,12 @@ test("db verify finds damage, db rebuild restores the index", async (t) => {
       { kind: "index", table: "transactions" },
     ],
     "a missing pending transaction": [
-      (database) => sql(index(database), "DELETE FROM pending"),
-      { kind: "index", table: "pending" },
+      (database) => sql(database, "DELETE FROM waiting"),
+      { kind: "index", table: "waiting" },
+    ],
+    "a pending transaction with other bytes": [
+      (database) => sql(database, "UPDATE waiting SET raw = x'02'"),
+      { kind: "index", table: "waiting" },
     ],
     "a changed proof of the message passer": [
       (database) =>

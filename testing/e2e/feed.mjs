@@ -2,7 +2,7 @@
 import { createServer as createHttpServer } from "node:http";
 import { connect, createServer } from "node:net";
 
-import { bytesToHex, concat, fromRlp, hexToBytes, keccak256, slice, toHex, toRlp } from "viem";
+import { bytesToHex, concat, fromRlp, hexToBytes, keccak256, size, slice, toHex, toRlp } from "viem";
 
 import { onTestEnd, require } from "./programs.mjs";
 
@@ -13,15 +13,21 @@ const SEALED = "0x02";
 
 const word = (number) => toHex(number, { size: 8 });
 
-/** Decodes a frame: sequence number, epoch and checksum, eight bytes each, then the payload. */
+/**
+ * Decodes a frame: sequence number, epoch and checksum, eight bytes each, then the payload and the transactions that the row accepted and
+ * that still wait, each after its length in four bytes.
+ */
 export function readRow(frame) {
   const hex = bytesToHex(new Uint8Array(frame));
   const [sequence, epoch] = [0, 8].map((at) => Number(BigInt(slice(hex, at, at + 8))));
-  return { sequence, epoch, checksum: slice(hex, 16, 24), payload: slice(hex, 24) };
+  const end = 28 + Number(slice(hex, 24, 28));
+  const waiting = end < size(hex) ? slice(hex, end) : "0x";
+  return { sequence, epoch, checksum: slice(hex, 16, 24), payload: slice(hex, 28, end), waiting };
 }
 
-export function writeRow({ sequence, epoch, checksum, payload }) {
-  return hexToBytes(concat([word(sequence), word(epoch), checksum, payload]));
+export function writeRow({ sequence, epoch, checksum, payload, waiting }) {
+  const length = toHex(size(payload), { size: 4 });
+  return hexToBytes(concat([word(sequence), word(epoch), checksum, length, payload, waiting]));
 }
 
 /** The checksum of a row that follows a row with the checksum `previous`. */

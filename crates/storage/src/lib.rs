@@ -36,8 +36,9 @@ pub use index::{
     SealedBlock, StoredTimes, TransactionLocation,
 };
 pub use journal::{
-    AcceptedTx, Assembled, BlockAssembler, BlockOpening, BlockPart, EncodedRow, JournalBlock,
-    JournalEntry, JournalRow, JournalTx, ReorgEntry, SealedEntry, SliceEntry,
+    AcceptedBytes, AcceptedTx, Assembled, BlockAssembler, BlockOpening, BlockPart, EncodedRow,
+    JournalBlock, JournalEntry, JournalRow, JournalTx, ReorgEntry, SealedEntry, SliceEntry,
+    WaitingTxs,
 };
 pub use location::DatabaseLocation;
 pub use outbox::{DerivedRecord, Inclusion, OutboxBatch, SignedTransaction, SigningRole};

@@ -28,6 +28,7 @@ pub(crate) const JOURNAL: &[File] = &[
     file!(4, "writer epoch", "journal/0004_writer_epoch.sql"),
     file!(6, "signed transactions", "journal/0006_signed_transactions.sql"),
     file!(7, "batches by content", "journal/0007_batches_by_content.sql"),
+    file!(8, "waiting", "journal/0008_waiting.sql"),
 ];
 
 /// Tables derived from the journal.
@@ -35,6 +36,7 @@ pub(crate) const INDEX: &[File] = &[
     file!(2, "index", "index/0002_index.sql"),
     file!(3, "block keys", "index/0003_block_keys.sql"),
     file!(5, "reorgs", "index/0005_reorgs.sql"),
+    file!(9, "pending", "index/0009_pending.sql"),
 ];
 
 /// Applies the migrations that the database does not have yet.

@@ -139,7 +139,7 @@ impl JournalFollower {
         let assembled = self.assembler.push(&row).map_err(|error| refused(reason_of(error)))?;
         self.next_row += 1;
         if let JournalEntry::Slice(slice) = &row.entry {
-            self.unindexed.accept(slice.accepted.clone());
+            self.unindexed.accept(&slice.accepted);
             self.unindexed.refuse(slice.refused.clone());
         }
         self.hold(row).map_err(refused)?;
@@ -249,9 +249,9 @@ fn reason_of(error: StorageError) -> String {
 /// Approximate size of a row in memory, in bytes.
 fn bytes_of(row: &JournalRow) -> usize {
     let JournalEntry::Slice(slice) = &row.entry else { return ROW_BYTES };
-    let part = slice.part.iter().flat_map(|part| &part.transactions);
-    let accepted = slice.accepted.iter().map(|accepted| &accepted.tx);
-    let transactions = part.chain(accepted).map(|tx| tx.raw.len() + ROW_BYTES);
+    let part = slice.part.iter().flat_map(|part| &part.transactions).map(|tx| tx.raw.len());
+    let accepted = slice.accepted.iter().map(|tx| tx.bytes().map_or(0, |raw| raw.len()));
+    let transactions = part.chain(accepted).map(|bytes| bytes + ROW_BYTES);
     let refused = slice.refused.iter().map(|(_, reason)| reason.len() + ROW_BYTES);
     ROW_BYTES + transactions.chain(refused).sum::<usize>()
 }
@@ -260,7 +260,7 @@ fn bytes_of(row: &JournalRow) -> usize {
 mod tests {
     use alloy_primitives::{Address, B64};
     use turnpike_protocol::Origin;
-    use turnpike_storage::{AcceptedTx, BlockOpening, BlockPart, SliceEntry};
+    use turnpike_storage::{AcceptedBytes, AcceptedTx, BlockOpening, BlockPart, SliceEntry};
 
     use super::*;
 
@@ -269,7 +269,9 @@ mod tests {
     }
 
     fn waits(seed: u8) -> AcceptedTx {
-        AcceptedTx { arrival: seed.into(), received_ms: 0, tx: tx(seed) }
+        let JournalTx { raw, sender } = tx(seed);
+        let (hash, raw) = (keccak256(&raw), AcceptedBytes::Log(Some(raw)));
+        AcceptedTx { arrival: seed.into(), received_ms: 0, hash, sender, raw }
     }
 
     /// A part of a block with one transaction.
@@ -388,7 +390,7 @@ mod tests {
     fn other_outcomes_are_indexed_with_the_next_block() {
         let mut rows = Rows::new();
         let mut unindexed = UnindexedTxs::default();
-        unindexed.accept(vec![waits(1)]);
+        unindexed.accept(&[waits(1)]);
         assert_eq!(
             rows.push(outcomes(&[1])),
             Ok(Some(FollowerTask::Index(unindexed))),
@@ -400,11 +402,11 @@ mod tests {
         rows.push(part(1, 3, false, true)).expect("fits");
         assert_eq!(rows.push(outcomes(&[4])), Ok(None), "the block is not sealed");
         let mut unindexed = UnindexedTxs::default();
-        unindexed.accept(vec![waits(2)]);
+        unindexed.accept(&[waits(2)]);
         let sealed = rows.push(JournalEntry::Sealed(entry(1)));
         assert_eq!(sealed, Ok(Some(FollowerTask::Seal { block: 1, written_at_ms: 1, unindexed })));
         let mut unindexed = UnindexedTxs::default();
-        unindexed.accept(vec![waits(4), waits(5)]);
+        unindexed.accept(&[waits(4), waits(5)]);
         assert_eq!(rows.push(outcomes(&[5])), Ok(Some(FollowerTask::Index(unindexed))));
     }
 
@@ -419,7 +421,7 @@ mod tests {
         rows.push(outcomes(&[8])).expect("fits");
         let task = rows.push(reorg_row(2)).expect("fits");
         let Some(FollowerTask::Rewind { unindexed, void, .. }) = task else { panic!("{task:?}") };
-        assert_eq!(unindexed.into_parts().0, [waits(8)]);
+        assert_eq!(unindexed.into_parts().0, [keccak256([8])]);
         assert_eq!(void, [(keccak256([3]), 3), (keccak256([2]), 2)]);
         assert_eq!(rows.verified(), [0, 1, 2, 3, 4, 5, 6]);
         rows.push(part(2, 4, true, true)).expect("the block is another one now");

@@ -178,7 +178,7 @@ impl ReplicaWriter {
         warn!(first = first_block, reason, "rewinding blocks");
         self.rewind_chain(first_block - 1).await?;
         self.unsealed.retain(|block| block.block.header.number < first_block);
-        unindexed.accept(waiting);
+        unindexed.accept(&waiting);
         unindexed.refuse(refused);
         let (accepted, refused) = unindexed.into_parts();
         let database = &self.handles.chain.database;

@@ -30,8 +30,8 @@ use tracing::{info, warn};
 use turnpike_executor::{BlockTx, Chain, SkipReason};
 use turnpike_protocol::{BatchFault, Parent, SignedTx, decode_transaction};
 use turnpike_storage::{
-    AcceptedTx, BlockOpening, IndexBatch, IndexRewind, JournalBlock, JournalEntry, JournalTx,
-    ReorgEntry, SliceEntry, unix_milliseconds,
+    BlockOpening, IndexBatch, IndexRewind, JournalBlock, JournalEntry, JournalTx, ReorgEntry,
+    SliceEntry, unix_milliseconds,
 };
 
 use super::{
@@ -185,7 +185,7 @@ impl Driver {
         let (waiting, mut refused) =
             self.split_rewound(&chain, &included, &skipped, &reason, &rewound);
         refused.extend(self.update_pool(&chain, &waiting, &included));
-        let accepted: Vec<_> = waiting.iter().map(accepted).collect();
+        let accepted: Vec<_> = waiting.iter().map(PooledTx::to_accepted).collect();
         let mut entries = Vec::new();
         if is_rewind {
             entries.push(JournalEntry::Reorg(ReorgEntry {
@@ -209,7 +209,7 @@ impl Driver {
         let first_rows = (rows.start + before_blocks..).step_by(ExecutedDerivedBlock::ROWS);
         let sealed = ran.iter().zip(first_rows).map(|(ran, row)| ran.sealed(row, at_ms));
         let rewind = IndexRewind { first_block: first, reason: coded, reorged: rewound.all };
-        unindexed.accept(accepted);
+        unindexed.accept(&accepted);
         unindexed.refuse(refused);
         unindexed.include(included);
         let (accepted, refused) = unindexed.into_parts();
@@ -376,7 +376,8 @@ impl Driver {
             match skipped.get(&hash) {
                 None | Some(SkipReason::BlockGas { .. }) => {}
                 Some(skip) => {
-                    refused.push((hash, format!("skipped at its turn: {skip}, after {reason}")));
+                    let skipped = Refusal::Skipped { reason: skip.to_string() };
+                    refused.push((hash, format!("{skipped}, after {reason}")));
                     continue;
                 }
             }
@@ -444,12 +445,6 @@ fn signed(tx: &JournalTx) -> anyhow::Result<SignedTx> {
     } else {
         SignedTx::new_unchecked(tx, *sender)
     })
-}
-
-fn accepted(tx: &PooledTx) -> AcceptedTx {
-    let (raw, sender) = (tx.raw.clone(), tx.sender);
-    let (arrival, received_ms) = (tx.arrival, tx.received_ms);
-    AcceptedTx { arrival, received_ms, tx: JournalTx { raw, sender } }
 }
 
 /// Checks whether a rewound transaction can be included again.

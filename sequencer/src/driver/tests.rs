@@ -5,6 +5,7 @@ mod notifications;
 mod order;
 mod rerun;
 pub(crate) mod test_sequencer;
+mod waiting;
 
 use turnpike_executor::RECENT_STATES;
 

@@ -21,7 +21,8 @@
 //!
 //! # State
 //!
-//! In memory. The journal holds every accepted transaction; a restart restores the pool from it.
+//! In memory. The log of waiting transactions, beside the journal, holds the same; a restart restores
+//! the pool from it.
 //!
 //! # Limits
 //!

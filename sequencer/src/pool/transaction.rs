@@ -5,6 +5,7 @@ use std::ops::{AddAssign, SubAssign};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, Bytes};
 use turnpike_protocol::SignedTx;
+use turnpike_storage::{AcceptedBytes, AcceptedTx};
 
 /// How much more, in percent, a transaction must pay to take the place of another.
 const BUMP_PERCENT: u128 = 10;
@@ -29,6 +30,13 @@ pub struct PooledTx {
 }
 
 impl PooledTx {
+    /// The transaction as the journal records it.
+    pub(crate) fn to_accepted(&self) -> AcceptedTx {
+        let Self { ref tx, ref raw, sender, arrival, received_ms } = *self;
+        let raw = AcceptedBytes::Log(Some(raw.clone()));
+        AcceptedTx { arrival, received_ms, hash: tx.hash(), sender, raw }
+    }
+
     /// Fee cap per gas, in wei.
     pub(super) fn fee_cap(&self) -> u128 {
         self.tx.envelope().max_fee_per_gas()

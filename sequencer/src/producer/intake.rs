@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use alloy_primitives::B256;
 use turnpike_protocol::L1Fee;
-use turnpike_storage::{AcceptedTx, JournalTx, unix_milliseconds};
+use turnpike_storage::{AcceptedTx, unix_milliseconds};
 
 use super::{OpenBlock, Producer};
 use crate::{
@@ -45,10 +45,7 @@ impl IntakeBatch {
     ) -> (Vec<SubmissionReply>, Vec<AcceptedTx>, Vec<(B256, String)>) {
         let Self { replies, fresh, refused } = self;
         let pool = handles.transactions.pool();
-        let waiting = |hash: &B256| {
-            let PooledTx { raw, sender, arrival, received_ms, .. } = pool.get(hash)?.clone();
-            Some(AcceptedTx { arrival, received_ms, tx: JournalTx { raw, sender } })
-        };
+        let waiting = |hash: &B256| Some(pool.get(hash)?.to_accepted());
         (replies, fresh.iter().filter_map(waiting).collect(), refused.into_iter().collect())
     }
 }
@@ -117,8 +114,8 @@ impl Producer {
                         // It may have been refused earlier in this batch.
                         intake.refused.remove(&hash);
                         if let Some(old) = added.replaced {
-                            let reason = format!("replaced by {hash} with a higher fee");
-                            intake.refuse(old.tx.hash(), reason);
+                            let replaced = Refusal::Replaced { by: hash };
+                            intake.refuse(old.tx.hash(), replaced.to_string());
                         }
                         for evicted in added.evicted {
                             intake.refuse(evicted.tx.hash(), Refusal::Evicted.to_string());

@@ -12,7 +12,7 @@ use turnpike_state::{Account, Bytecode, FlatState};
 use turnpike_storage::{BlockOpening, BlockPart, JournalTx};
 
 use crate::{
-    PooledTx, Preconfirmation,
+    PooledTx, Preconfirmation, Refusal,
     admission::StateRules,
     builder::{BlockPlan, BuildError, block_bytes_max, bytes_in_block},
     hashes::receipt_hashes,
@@ -181,7 +181,8 @@ impl<'a> OpenBlock<'a> {
         let mut skipped = outcome.skipped.into_iter().peekable();
         for tx in txs {
             if let Some(skip) = skipped.next_if(|skip| skip.hash == tx.tx.hash()) {
-                refused.push((tx, format!("skipped at its turn: {}", skip.reason)));
+                let reason = skip.reason.to_string();
+                refused.push((tx, Refusal::Skipped { reason }.to_string()));
                 continue;
             }
             let bytes = bytes_in_block(&tx.raw);

@@ -1,7 +1,8 @@
 //! Restores chain, index and pool from the journal at a start.
 //!
 //! ```text
-//! checkpoint ─► state after its block ─► later journal rows ─► state, index and pool at the end
+//! checkpoint ─► state after its block ─► later journal rows ─► state and index at the end
+//!                                        log of waiting transactions ─► pool
 //! ```
 //!
 //! # Job
@@ -59,8 +60,6 @@ pub struct Restored {
     pub checkpoints: Checkpoints,
     /// Waiting transactions by arrival.
     pub pending: Vec<AcceptedTx>,
-    /// Arrivals that the index holds or will hold. New transactions need others.
-    pub arrivals: Vec<u64>,
     /// Outcomes in journal rows that the index does not hold yet.
     pub unindexed: UnindexedTxs,
     /// Blocks without a `Sealed` row.
@@ -114,16 +113,10 @@ pub async fn restore_with(
     if !is_resumed {
         checkpoints.begin(&chain);
     }
-    let mut waiting = UnindexedTxs::default();
-    waiting.accept(database.pending().await?);
-    let arrivals = waiting.arrivals().chain(unindexed.arrivals()).collect();
-    waiting.extend(unindexed.clone());
-    let (pending, _) = waiting.into_parts();
     Ok(Restored {
         chain,
         checkpoints,
-        pending,
-        arrivals,
+        pending: database.waiting().await?,
         unindexed,
         unsealed,
         #[cfg(test)]
@@ -333,7 +326,7 @@ impl<'a> Restorer<'a> {
                 self.void.extend(hashes.into_iter().map(|hash| (hash, part.block)));
             }
             if is_new {
-                self.unindexed.accept(std::mem::take(&mut slice.accepted));
+                self.unindexed.accept(&slice.accepted);
                 self.unindexed.refuse(std::mem::take(&mut slice.refused));
             }
         }
@@ -355,7 +348,7 @@ impl<'a> Restorer<'a> {
                 && is_new
             {
                 // A later row rewinds further: only the waiting transactions of this one count.
-                self.unindexed.accept(reorg.waiting);
+                self.unindexed.accept(&reorg.waiting);
                 self.unindexed.refuse(reorg.refused);
             }
         }
@@ -405,7 +398,7 @@ impl<'a> Restorer<'a> {
                 reorged.push((hash, block));
             }
         }
-        self.unindexed.accept(waiting);
+        self.unindexed.accept(&waiting);
         self.unindexed.refuse(refused);
         self.unsealed.retain(|number, _| *number < first_block);
         let rewind = IndexRewind { first_block, reason, reorged };

@@ -6,7 +6,7 @@ use alloy_primitives::Address;
 use tempfile::TempDir;
 use turnpike_executor::{ChainHead, Mode, RECENT_STATES};
 use turnpike_protocol::{BlockInput, Genesis, Origin};
-use turnpike_storage::{JournalTx, genesis_id};
+use turnpike_storage::{AcceptedBytes, genesis_id};
 
 use super::*;
 use crate::{
@@ -105,7 +105,9 @@ fn waits(arrival: u64) -> AcceptedTx {
     AcceptedTx {
         arrival,
         received_ms: 0,
-        tx: JournalTx { raw: vec![1].into(), sender: Address::ZERO },
+        hash: keccak256([1]),
+        sender: Address::ZERO,
+        raw: AcceptedBytes::Log(Some(vec![1].into())),
     }
 }
 
@@ -129,7 +131,7 @@ async fn latest_outcome_of_a_transaction_wins() {
 
     let (database, mut restored) = node.start().await;
     assert_eq!(restored.pending, [waits(8)]);
-    assert_eq!(restored.unindexed.into_parts(), (vec![waits(8)], Vec::new()));
+    assert_eq!(restored.unindexed.into_parts(), (vec![keccak256([1])], Vec::new()));
     let block = next_block(&mut restored.chain);
     database.append(&block.entries()).await.expect("appends");
     database.close().await;
@@ -137,12 +139,12 @@ async fn latest_outcome_of_a_transaction_wins() {
     let (database, restored) = node.start().await;
     assert_eq!(restored.pending, [waits(8)]);
     assert!(restored.unindexed.is_empty());
-    assert_eq!(database.pending().await.expect("reads"), [waits(8)]);
+    assert_eq!(database.waiting().await.expect("reads"), [waits(8)]);
     database.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn indexed_transactions_keep_their_arrival() {
+async fn refused_transaction_waits_no_more() {
     let node = Node::new();
     let (database, mut restored) = node.start().await;
     database.append(&[accepted(7)]).await.expect("appends");
@@ -152,7 +154,7 @@ async fn indexed_transactions_keep_their_arrival() {
     database.close().await;
     for _ in 0..2 {
         let (database, restored) = node.start().await;
-        assert_eq!((restored.pending, restored.arrivals), (Vec::new(), vec![7]));
+        assert_eq!(restored.pending, []);
         database.close().await;
     }
 }
@@ -173,7 +175,7 @@ async fn refusals_in_void_rows_stay_refused() {
     database.close().await;
     let (database, restored) = node.start().await;
     assert_eq!(restored.pending, []);
-    assert_eq!(database.pending().await.expect("reads"), []);
+    assert_eq!(database.waiting().await.expect("reads"), []);
     let reason = database.refusal(&keccak256([1])).await.expect("reads");
     assert_eq!(reason.as_deref(), Some("late"));
     database.close().await;

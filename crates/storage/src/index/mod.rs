@@ -1,10 +1,10 @@
-//! Tables derived from the journal that answer queries: blocks, transactions, logs, withdrawals,
-//! pending and refused transactions.
+//! Tables derived from the journal that answer queries: blocks, transactions, logs, withdrawals and
+//! refused transactions.
 //!
 //! # Job
 //!
 //! [`Database::index`] applies a batch of changes that follow from rows of the journal: sealed
-//! blocks, pending and refused transactions, and a rewind. All other functions read. The index is
+//! blocks, refused transactions, and a rewind. All other functions read. The index is
 //! written behind the journal, so that no append waits for it.
 //!
 //! # Format
@@ -15,7 +15,7 @@
 //! | `blocks`                             | header, receipts, times, rows of the journal         |
 //! | `transactions`, `transaction_runs`   | block and position by transaction hash               |
 //! | `block_keys`, `block_postings`       | blocks by address, topic and account                 |
-//! | `pending`, `refused`                 | accepted transactions that are in no block           |
+//! | `refused`                            | accepted transactions that will be in no block       |
 //! | `reorgs`, `reorged_transactions`     | voided blocks and their transactions                 |
 //! | `withdrawals`, `passer_proofs`       | messages to L1, proofs of the message passer         |
 //!
@@ -39,7 +39,7 @@
 
 mod block_keys;
 mod blocks;
-mod pending;
+mod refused;
 mod reorgs;
 mod sealed_inputs;
 mod times;
@@ -48,7 +48,7 @@ mod withdrawals;
 
 use std::ops::Range;
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::B256;
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
 pub use {
@@ -59,7 +59,7 @@ pub use {
 };
 
 use crate::{
-    AcceptedTx, BlockRecord, Database, PasserProof, StorageError, WithdrawalRecord,
+    BlockRecord, Database, PasserProof, StorageError, WithdrawalRecord,
     sql::{encoded, for_rows, signed, unsigned},
 };
 
@@ -70,11 +70,11 @@ pub struct IndexBatch {
     pub to: u64,
     /// Blocks to remove first.
     pub rewind: Option<IndexRewind>,
-    /// Transactions accepted into the pool.
-    pub accepted: Vec<AcceptedTx>,
-    /// Sealed blocks, in order. Their transactions stop being pending.
+    /// Transactions accepted into the pool. They stop being refused.
+    pub accepted: Vec<B256>,
+    /// Sealed blocks, in order.
     pub blocks: Vec<SealedBlock>,
-    /// Transactions that will not be executed, with the reason. They stop being pending.
+    /// Transactions that will not be executed, with the reason.
     pub refused: Vec<(B256, String)>,
 }
 
@@ -112,11 +112,10 @@ pub struct SealedBlock {
 }
 
 /// Statements that empty the index.
-const CLEAR_TABLES: [&str; 11] = [
+const CLEAR_TABLES: [&str; 10] = [
     "DELETE FROM blocks",
     "DELETE FROM transactions",
     "DELETE FROM transaction_runs",
-    "DELETE FROM pending",
     "DELETE FROM refused",
     "DELETE FROM reorgs",
     "DELETE FROM reorged_transactions",
@@ -147,22 +146,9 @@ impl Database {
         if let Some(rewind_to) = &batch.rewind {
             rewind(&mut tx, rewind_to).await?;
         }
-        let included = batch.blocks.iter().flat_map(|block| &block.hashes).copied();
-        let gone: Vec<_> = included.chain(batch.refused.iter().map(|(hash, _)| *hash)).collect();
-        // Pending transactions are removed twice: first to free the arrivals that new pending
-        // transactions may reuse, and again because a transaction of this batch's blocks may be
-        // among the newly accepted ones.
-        remove_pending(&mut tx, &gone).await?;
-        accept(&mut tx, &batch.accepted).await?;
+        refused::remove(&mut tx, &batch.accepted).await?;
         insert_blocks(&mut tx, &batch.blocks).await?;
-        remove_pending(&mut tx, &gone).await?;
-        for_rows::<2, _>(
-            &mut tx,
-            "INSERT INTO refused (hash, reason) VALUES ? ON CONFLICT (hash) DO UPDATE SET reason = excluded.reason",
-            &last_of_each(&batch.refused),
-            |query, (hash, reason)| query.bind(hash.to_vec()).bind(reason.clone()),
-        )
-        .await?;
+        refused::insert(&mut tx, &batch.refused).await?;
         Ok(tx.commit().await?)
     }
 
@@ -263,28 +249,6 @@ async fn rewind(
     .await
 }
 
-/// Adds transactions to `pending`.
-async fn accept(tx: &mut AnyConnection, accepted: &[AcceptedTx]) -> Result<(), StorageError> {
-    if accepted.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<_> = accepted.iter().map(|tx| (keccak256(&tx.tx.raw), tx)).collect();
-    let hashes: Vec<_> = rows.iter().map(|(hash, _)| *hash).collect();
-    // A pending transaction may be accepted twice, and a refused one may be accepted again.
-    delete(tx, "DELETE FROM pending WHERE hash IN (VALUES ?)", &hashes).await?;
-    delete(tx, "DELETE FROM refused WHERE hash IN (VALUES ?)", &hashes).await?;
-    for_rows::<5, _>(
-        tx,
-        "INSERT INTO pending (arrival, hash, sender, raw, received_ms) VALUES ?",
-        &rows,
-        |query, (hash, AcceptedTx { arrival, received_ms, tx })| {
-            let query = query.bind(signed(*arrival)).bind(hash.to_vec());
-            query.bind(tx.sender.to_vec()).bind(tx.raw.to_vec()).bind(signed(*received_ms))
-        },
-    )
-    .await
-}
-
 async fn insert_blocks(tx: &mut AnyConnection, blocks: &[SealedBlock]) -> Result<(), StorageError> {
     for sealed in blocks {
         let number = signed(sealed.block.header.number);
@@ -326,25 +290,4 @@ async fn insert_blocks(tx: &mut AnyConnection, blocks: &[SealedBlock]) -> Result
     let keys: Vec<_> =
         blocks.iter().map(|sealed| (sealed.block.header.number, &sealed.block_keys)).collect();
     block_keys::insert(tx, &keys).await
-}
-
-/// Removes transactions from `pending`.
-async fn remove_pending(tx: &mut AnyConnection, hashes: &[B256]) -> Result<(), StorageError> {
-    // Most transactions are executed at once, so that `pending` is usually empty.
-    let any_pending =
-        sqlx::query("SELECT arrival FROM pending LIMIT 1").fetch_optional(&mut *tx).await?;
-    if any_pending.is_none() {
-        return Ok(());
-    }
-    delete(tx, "DELETE FROM pending WHERE hash IN (VALUES ?)", hashes).await
-}
-
-async fn delete(tx: &mut AnyConnection, sql: &str, hashes: &[B256]) -> Result<(), StorageError> {
-    for_rows::<1, _>(tx, sql, hashes, |query, hash| query.bind(hash.to_vec())).await
-}
-
-/// Keeps the last reason of each transaction, because a statement may not change one row twice.
-fn last_of_each(refused: &[(B256, String)]) -> Vec<(B256, String)> {
-    let last: std::collections::BTreeMap<_, _> = refused.iter().cloned().collect();
-    last.into_iter().collect()
 }

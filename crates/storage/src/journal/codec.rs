@@ -2,11 +2,14 @@
 //!
 //! Each entry has exactly one encoding. A payload of another version is rejected.
 
-use alloy_primitives::{B64, B256};
-use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
+use alloy_primitives::{Address, B64, B256, keccak256};
+use alloy_rlp::{
+    BufMut, Decodable, EMPTY_LIST_CODE, Encodable, Header, RlpDecodable, RlpEncodable,
+};
 
 use crate::{
-    AcceptedTx, BlockOpening, BlockPart, JournalEntry, JournalTx, ReorgEntry, SliceEntry,
+    AcceptedBytes, AcceptedTx, BlockOpening, BlockPart, JournalEntry, JournalTx, ReorgEntry,
+    SliceEntry,
     times::{received, waited},
 };
 
@@ -49,6 +52,23 @@ struct ReorgPayload {
     reason: String,
     waiting: Vec<AcceptedTx>,
     refused: Vec<RefusedPayload>,
+}
+
+/// Without the bytes: the log of waiting transactions holds them.
+#[derive(RlpEncodable, RlpDecodable)]
+struct LoggedPayload {
+    arrival: u64,
+    received_ms: u64,
+    hash: B256,
+    sender: Address,
+}
+
+/// With the bytes, as earlier builds wrote it.
+#[derive(RlpEncodable, RlpDecodable)]
+struct InlinePayload {
+    arrival: u64,
+    received_ms: u64,
+    tx: JournalTx,
 }
 
 #[derive(RlpEncodable, RlpDecodable)]
@@ -175,6 +195,38 @@ impl From<ReorgPayload> for ReorgEntry {
     }
 }
 
+impl Encodable for AcceptedTx {
+    fn encode(&self, out: &mut dyn BufMut) {
+        let Self { arrival, received_ms, hash, sender, ref raw } = *self;
+        match raw {
+            AcceptedBytes::Log(_) => {
+                LoggedPayload { arrival, received_ms, hash, sender }.encode(out);
+            }
+            AcceptedBytes::Row(raw) => {
+                let tx = JournalTx { raw: raw.clone(), sender };
+                InlinePayload { arrival, received_ms, tx }.encode(out);
+            }
+        }
+    }
+}
+
+impl Decodable for AcceptedTx {
+    fn decode(bytes: &mut &[u8]) -> alloy_rlp::Result<Self> {
+        let mut fields = *bytes;
+        Header::decode(&mut fields)?;
+        u64::decode(&mut fields)?;
+        u64::decode(&mut fields)?;
+        // A list of bytes and sender, or a hash.
+        if fields.first().is_some_and(|first| *first >= EMPTY_LIST_CODE) {
+            let InlinePayload { arrival, received_ms, tx } = Decodable::decode(bytes)?;
+            let (hash, sender, raw) = (keccak256(&tx.raw), tx.sender, AcceptedBytes::Row(tx.raw));
+            return Ok(Self { arrival, received_ms, hash, sender, raw });
+        }
+        let LoggedPayload { arrival, received_ms, hash, sender } = Decodable::decode(bytes)?;
+        Ok(Self { arrival, received_ms, hash, sender, raw: AcceptedBytes::Log(None) })
+    }
+}
+
 fn to_payload(reasons: &[(B256, String)]) -> Vec<RefusedPayload> {
     reasons
         .iter()
@@ -210,8 +262,14 @@ mod tests {
 
     fn accepted() -> impl Strategy<Value = Vec<AcceptedTx>> {
         vec(
-            (any::<u64>(), any::<u64>(), transaction())
-                .prop_map(|(arrival, received_ms, tx)| AcceptedTx { arrival, received_ms, tx }),
+            (any::<u64>(), any::<u64>(), transaction(), any::<bool>()).prop_map(
+                |(arrival, received_ms, JournalTx { raw, sender }, is_logged)| {
+                    let hash = keccak256(&raw);
+                    let raw =
+                        if is_logged { AcceptedBytes::Log(None) } else { AcceptedBytes::Row(raw) };
+                    AcceptedTx { arrival, received_ms, hash, sender, raw }
+                },
+            ),
             0..3,
         )
     }

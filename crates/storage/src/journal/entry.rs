@@ -86,14 +86,38 @@ pub struct JournalTx {
 }
 
 /// A transaction in the pool.
-#[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedTx {
     /// Position in the order of arrival.
     pub arrival: u64,
     /// Time of reception, in Unix milliseconds.
     pub received_ms: u64,
-    /// The transaction.
-    pub tx: JournalTx,
+    /// Hash of the transaction.
+    pub hash: B256,
+    /// Recovered signer.
+    pub sender: Address,
+    /// EIP-2718 encoding.
+    pub raw: AcceptedBytes,
+}
+
+/// Where the bytes of a transaction in the pool are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AcceptedBytes {
+    /// In the log of waiting transactions, not in the row. `None` if the log was not read, or no
+    /// longer holds them.
+    Log(Option<Bytes>),
+    /// In the row, as earlier builds wrote it.
+    Row(Bytes),
+}
+
+impl AcceptedTx {
+    /// EIP-2718 encoding, if it is known.
+    pub const fn bytes(&self) -> Option<&Bytes> {
+        match &self.raw {
+            AcceptedBytes::Log(raw) => raw.as_ref(),
+            AcceptedBytes::Row(raw) => Some(raw),
+        }
+    }
 }
 
 /// The result of a complete block.

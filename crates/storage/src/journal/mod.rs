@@ -34,7 +34,8 @@
 //! | rest  | the entry in RLP; trailing bytes are an error              |
 //!
 //! Rows are never changed or deleted. A [`JournalEntry::Reorg`] voids blocks of earlier rows; their
-//! rows stay.
+//! rows stay. A row names a transaction that waits by its hash; its bytes are in the
+//! [log of waiting transactions](waiting) until a later row includes or refuses it.
 //!
 //! # Recovery
 //!
@@ -68,6 +69,7 @@ mod codec;
 mod encoded;
 mod entry;
 mod row_reader;
+mod waiting;
 mod writer;
 
 use std::ops::Range;
@@ -82,9 +84,10 @@ pub use {
     assembler::{Assembled, BlockAssembler},
     encoded::EncodedRow,
     entry::{
-        AcceptedTx, BlockOpening, BlockPart, JournalBlock, JournalEntry, JournalRow, JournalTx,
-        ReorgEntry, SealedEntry, SliceEntry,
+        AcceptedBytes, AcceptedTx, BlockOpening, BlockPart, JournalBlock, JournalEntry, JournalRow,
+        JournalTx, ReorgEntry, SealedEntry, SliceEntry,
     },
+    waiting::WaitingTxs,
 };
 
 use crate::{
@@ -141,14 +144,17 @@ impl Database {
         read_rows(&rows, from, self.chain)
     }
 
-    /// [`rows`](Self::rows) without decoding their payloads.
+    /// [`rows`](Self::rows) without decoding their payloads, and with the bytes of transactions
+    /// that they accepted and that still wait.
     pub async fn encoded_rows(
         &self,
         from: u64,
         limit: u32,
     ) -> Result<Vec<EncodedRow>, StorageError> {
         let rows = self.rows_before_and_from(from, limit).await?;
-        read_encoded(&rows, from, self.chain)
+        let mut rows = read_encoded(&rows, from, self.chain)?;
+        self.attach_waiting(&mut rows).await?;
+        Ok(rows)
     }
 
     /// Returns the reorgs from row `from` on, each with its sequence. Rows of other kinds are
@@ -182,7 +188,8 @@ impl Database {
         let Some(before) = from.checked_sub(1) else {
             return Ok(Some(checksum::first_checksum(self.chain).into()));
         };
-        Ok(self.encoded_rows(before, 1).await?.pop().map(|row| row.checksum))
+        let rows = self.rows_before_and_from(before, 1).await?;
+        Ok(read_encoded(&rows, before, self.chain)?.pop().map(|row| row.checksum))
     }
 
     /// Id of the chain that the journal belongs to.

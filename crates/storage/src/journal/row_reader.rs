@@ -55,7 +55,7 @@ fn encoded_row(row: &AnyRow, sequence: u64) -> Result<EncodedRow, StorageError> 
     }
     let checksum = stored_checksum(row)?.into();
     let (epoch, payload) = (number(row, 1)?, blob(row, 2, sequence)?.to_vec().into());
-    Ok(EncodedRow { sequence, epoch, checksum, payload })
+    Ok(EncodedRow { sequence, epoch, checksum, payload, waiting: Vec::new() })
 }
 
 /// Checks that each of these rows continues the one before it, and the first one `before`.

@@ -8,6 +8,7 @@ use super::{
     checksum::{Checksum, checksum, first_checksum},
     codec, damaged, number,
     row_reader::{read_rows, stored_checksum},
+    waiting::{LogChanges, LoggedTxs},
 };
 use crate::{
     DatabaseLocation, StorageError,
@@ -31,6 +32,8 @@ pub(crate) struct JournalWriter {
     end: u64,
     /// Checksum of the last row.
     checksum: Checksum,
+    /// The log of waiting transactions.
+    logged: LoggedTxs,
     /// Whether the outcome of a write that has begun is unknown.
     outcome_unknown: bool,
 }
@@ -70,6 +73,7 @@ impl JournalWriter {
             || (0, 0, first_checksum(chain)),
             |(row, checksum)| (row.sequence + 1, row.epoch, checksum),
         );
+        let logged = LoggedTxs::open(&mut connection, chain).await?;
         let row_lock = location.row_lock();
         Ok(Self {
             connection,
@@ -79,6 +83,7 @@ impl JournalWriter {
             last_epoch,
             end,
             checksum,
+            logged,
             outcome_unknown: false,
         })
     }
@@ -116,13 +121,18 @@ impl JournalWriter {
         let rows = self.encode(entries)?;
         let Some(last) = rows.last() else { return Ok(()) };
         let (end, last_epoch, checksum) = (last.sequence + 1, last.epoch, last.checksum);
+        let mut changes = LogChanges::default();
+        for (row, (.., entry)) in rows.iter().zip(entries) {
+            changes.take(&self.logged, row.sequence, entry);
+        }
         // Set the flag before the write, because the caller may drop this future.
         self.outcome_unknown = true;
-        let written = self.write(&rows).await;
+        let written = self.write(&rows, &changes).await;
         self.outcome_unknown =
             written.as_ref().is_err_and(|error| !matches!(error, StorageError::Full(_)));
         written?;
         (self.end, self.last_epoch, self.checksum) = (end, last_epoch, checksum);
+        self.logged.apply(changes);
         Ok(())
     }
 
@@ -145,8 +155,12 @@ impl JournalWriter {
         encoded.collect()
     }
 
-    async fn write(&mut self, rows: &[UnwrittenRow]) -> Result<(), StorageError> {
-        if rows.len() <= ROWS_PER_STATEMENT {
+    async fn write(
+        &mut self,
+        rows: &[UnwrittenRow],
+        changes: &LogChanges,
+    ) -> Result<(), StorageError> {
+        if rows.len() <= ROWS_PER_STATEMENT && changes.is_empty() {
             // One statement is its own transaction.
             return insert(&mut self.connection, rows, self.epoch, self.row_lock).await;
         }
@@ -154,6 +168,7 @@ impl JournalWriter {
         for chunk in rows.chunks(ROWS_PER_STATEMENT) {
             insert(&mut transaction, chunk, self.epoch, self.row_lock).await?;
         }
+        changes.write(&mut transaction).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -218,12 +233,11 @@ async fn last_row(
 mod tests {
     use std::task::{Context, Waker};
 
-    use alloy_primitives::{Address, Bytes};
     use sqlx::Executor as _;
     use tempfile::TempDir;
 
     use super::*;
-    use crate::{AcceptedTx, Database, JournalTx, SliceEntry};
+    use crate::{Database, SliceEntry};
 
     const CHAIN: B256 = B256::repeat_byte(1);
 
@@ -234,9 +248,8 @@ mod tests {
     }
 
     fn large() -> JournalEntry {
-        let tx = JournalTx { raw: Bytes::from(vec![7; 100_000]), sender: Address::ZERO };
-        let accepted = vec![AcceptedTx { arrival: 1, received_ms: 1, tx }];
-        JournalEntry::Slice(SliceEntry { accepted, ..SliceEntry::default() })
+        let refused = vec![(B256::ZERO, "7".repeat(100_000))];
+        JournalEntry::Slice(SliceEntry { refused, ..SliceEntry::default() })
     }
 
     async fn set_pragma(database: &Database, pragma: &'static str) {

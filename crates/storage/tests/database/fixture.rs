@@ -3,9 +3,9 @@
 use alloy_primitives::{Address, B64, B256, Bytes, U256, keccak256};
 use turnpike_protocol::{Deposit, DepositHint, Header, Origin, QueuedDeposit};
 use turnpike_storage::{
-    AcceptedTx, BlockKeys, BlockOpening, BlockPart, BlockRecord, Database, IndexBatch,
-    JournalEntry, JournalTx, PasserProof, ReceiptRecord, SealedBlock, SealedEntry, SealedInput,
-    SliceEntry, StoredTimes, WithdrawalRecord,
+    AcceptedBytes, AcceptedTx, BlockKeys, BlockOpening, BlockPart, BlockRecord, Database,
+    IndexBatch, JournalEntry, JournalTx, PasserProof, ReceiptRecord, SealedBlock, SealedEntry,
+    SealedInput, SliceEntry, StoredTimes, WithdrawalRecord,
 };
 
 use crate::place::Place;
@@ -57,7 +57,21 @@ pub(crate) fn tx(raw: &[u8]) -> JournalTx {
 }
 
 pub(crate) fn accepted(arrival: u64, raw: &[u8]) -> AcceptedTx {
-    AcceptedTx { arrival, received_ms: 1_000 + arrival, tx: tx(raw) }
+    let JournalTx { raw, sender } = tx(raw);
+    let hash = keccak256(&raw);
+    let raw = AcceptedBytes::Log(Some(raw));
+    AcceptedTx { arrival, received_ms: 1_000 + arrival, hash, sender, raw }
+}
+
+/// The entry as its row holds it: without the bytes of accepted transactions.
+pub(crate) fn in_row(mut entry: JournalEntry) -> JournalEntry {
+    let accepted = match &mut entry {
+        JournalEntry::Slice(slice) => &mut slice.accepted,
+        JournalEntry::Reorg(reorg) => &mut reorg.waiting,
+        JournalEntry::Sealed(_) => return entry,
+    };
+    accepted.iter_mut().for_each(|tx| tx.raw = AcceptedBytes::Log(None));
+    entry
 }
 
 /// A row that opens a block or continues it.

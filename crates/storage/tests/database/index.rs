@@ -6,7 +6,7 @@ use turnpike_storage::{
 };
 
 use crate::{
-    fixture::{accepted, append, block, input, open, proof, record, reopen, withdrawal},
+    fixture::{append, block, input, open, proof, record, reopen, withdrawal},
     place::Place,
 };
 
@@ -25,10 +25,8 @@ pub(crate) async fn indexed_records_are_read_back(place: Place) {
             .expect("a second call does nothing");
     }
     let raws: [&[u8]; 3] = [b"one", b"two", b"three"];
-    let batch = IndexBatch {
-        accepted: raws.iter().zip(10..).map(|(raw, arrival)| accepted(arrival, raw)).collect(),
-        ..IndexBatch::default()
-    };
+    let batch =
+        IndexBatch { accepted: raws.iter().map(keccak256).collect(), ..IndexBatch::default() };
     database.index(&batch).await.expect("indexes");
     append(&database, &input(1, &[b"two", b"four"])).await;
     append(&database, &input(2, &[])).await;
@@ -39,7 +37,6 @@ pub(crate) async fn indexed_records_are_read_back(place: Place) {
 
     let database = reopen(database, &place).await;
     assert_eq!(database.indexed_to().await.expect("reads"), 3);
-    assert_eq!(database.pending().await.expect("reads"), [accepted(10, b"one")]);
     assert_eq!(place_of(&database, b"four").await, Some((1, 1)));
     assert_eq!(place_of(&database, b"one").await, None);
     let first = record(&input(1, &[b"two", b"four"]));
@@ -58,7 +55,8 @@ pub(crate) async fn indexed_records_are_read_back(place: Place) {
 pub(crate) async fn failed_batch_leaves_the_index_unchanged(place: Place) {
     let database = open(&place).await;
     append(&database, &input(1, &[b"one"])).await;
-    let batch = IndexBatch { to: 2, accepted: vec![accepted(0, b"two")], ..IndexBatch::default() };
+    let refused = vec![(keccak256(b"three"), "early".into())];
+    let batch = IndexBatch { to: 2, refused, ..IndexBatch::default() };
     database.index(&batch).await.expect("indexes");
     // The second block's withdrawal is indexed already, so no part of the batch is applied.
     let second = block(&input(2, &[b"two", b"one"]), 2..3);
@@ -66,13 +64,14 @@ pub(crate) async fn failed_batch_leaves_the_index_unchanged(place: Place) {
     let batch = IndexBatch {
         to: 3,
         rewind: Some(rewind),
-        accepted: vec![accepted(1, b"three")],
+        accepted: vec![keccak256(b"three")],
         blocks: vec![second],
         refused: vec![(keccak256(b"four"), "no".into())],
     };
     assert!(database.index(&batch).await.is_err());
     assert_eq!(database.indexed_to().await.expect("reads"), 2);
-    assert_eq!(database.pending().await.expect("reads"), [accepted(0, b"two")]);
+    let refusal = database.refusal(&keccak256(b"three")).await.expect("reads");
+    assert_eq!(refusal.as_deref(), Some("early"));
     assert_eq!(place_of(&database, b"two").await, None);
     assert_eq!(database.refusal(&keccak256(b"four")).await.expect("reads"), None);
     let back = database.index(&IndexBatch { to: 1, ..IndexBatch::default() }).await;
@@ -112,7 +111,7 @@ pub(crate) async fn rewind_removes_blocks_and_records_the_reorg(place: Place) {
     let batch = IndexBatch {
         to: 10,
         rewind: Some(IndexRewind { first_block: 2, reason: "forced".into(), reorged }),
-        accepted: vec![accepted(7, b"two")],
+        accepted: vec![keccak256(b"two")],
         blocks: vec![block(&other, 8..9)],
         refused: vec![(keccak256(b"lost"), "nonce too low".into())],
     };
@@ -122,7 +121,6 @@ pub(crate) async fn rewind_removes_blocks_and_records_the_reorg(place: Place) {
     assert_eq!(database.block(2).await.expect("reads"), Some(record(&other)));
     assert_eq!(database.block(3).await.expect("reads"), None);
     assert_eq!(database.block_number(&B256::with_last_byte(2)).await.expect("reads"), None);
-    assert_eq!(database.pending().await.expect("reads"), [accepted(7, b"two")]);
     let refusal = database.refusal(&keccak256(b"lost")).await.expect("reads");
     assert_eq!(refusal.as_deref(), Some("nonce too low"));
     assert_eq!(place_of(&database, b"one").await, Some((1, 0)));
@@ -148,41 +146,20 @@ pub(crate) async fn rewind_removes_blocks_and_records_the_reorg(place: Place) {
     };
     database.index(&batch).await.expect("indexes");
     assert_eq!(database.reorg_count().await.expect("reads"), 1);
-    assert_eq!(database.pending().await.expect("reads"), [], "the transaction is in a block");
+    assert_eq!(place_of(&database, b"two").await, Some((3, 0)));
 }
 
-pub(crate) async fn transaction_may_be_accepted_twice(place: Place) {
+pub(crate) async fn accepted_transaction_is_no_longer_refused(place: Place) {
     let database = open(&place).await;
-    let refused = vec![(keccak256(b"two"), "early".into())];
+    let refused: Vec<_> = [b"one", b"two"].map(|raw| (keccak256(raw), "early".to_owned())).into();
     database.index(&IndexBatch { refused, ..IndexBatch::default() }).await.expect("indexes");
-    for arrival in [4, 4, 2] {
-        let accepted = vec![accepted(arrival, b"one"), accepted(arrival + 1, b"two")];
+    for _ in 0..2 {
+        let accepted = vec![keccak256(b"two")];
         database.index(&IndexBatch { accepted, ..IndexBatch::default() }).await.expect("indexes");
     }
-    let pending = [accepted(2, b"one"), accepted(3, b"two")];
-    assert_eq!(database.pending().await.expect("reads"), pending);
-    assert_eq!(
-        database.refusal(&keccak256(b"two")).await.expect("reads"),
-        None,
-        "the transaction was accepted again"
-    );
-}
-
-pub(crate) async fn arrival_of_a_settled_transaction_may_be_reused(place: Place) {
-    let database = open(&place).await;
-    let raws: [&[u8]; 2] = [b"refused", b"included"];
-    let old = raws.iter().zip(4..).map(|(raw, arrival)| accepted(arrival, raw)).collect();
-    database.index(&IndexBatch { accepted: old, ..IndexBatch::default() }).await.expect("indexes");
-    let new = [accepted(4, b"one"), accepted(5, b"two")];
-    let batch = IndexBatch {
-        to: 1,
-        accepted: new.to_vec(),
-        blocks: vec![block(&input(1, &[b"included"]), 0..1)],
-        refused: vec![(keccak256(b"refused"), "late".into())],
-        ..IndexBatch::default()
-    };
-    database.index(&batch).await.expect("indexes");
-    assert_eq!(database.pending().await.expect("reads"), new);
+    let refusal = async |raw| database.refusal(&keccak256(raw)).await.expect("reads");
+    assert_eq!(refusal(b"one").await.as_deref(), Some("early"));
+    assert_eq!(refusal(b"two").await, None);
 }
 
 pub(crate) async fn cleared_index_can_be_rebuilt(place: Place) {

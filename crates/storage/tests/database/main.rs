@@ -12,6 +12,7 @@ mod place;
 mod roles;
 mod servers;
 mod transactions;
+mod waiting;
 mod writers;
 
 use libtest_mimic::{Arguments, Trial};
@@ -55,8 +56,7 @@ fn main() {
             failed_batch_leaves_the_index_unchanged,
             transactions_with_one_hash_prefix_are_told_apart,
             rewind_removes_blocks_and_records_the_reorg,
-            transaction_may_be_accepted_twice,
-            arrival_of_a_settled_transaction_may_be_reused,
+            accepted_transaction_is_no_longer_refused,
             cleared_index_can_be_rebuilt,
             dropping_proofs_spares_the_kept_ones;
         logs:
@@ -66,7 +66,15 @@ fn main() {
             transaction_index_finds_what_a_map_finds,
             truncated_entry_is_an_error;
         migrations:
-            database_of_the_first_migrations_keeps_its_rows;
+            database_of_the_first_migrations_keeps_its_rows,
+            waiting_transactions_of_old_rows_are_logged;
+        waiting:
+            log_holds_what_waits_at_the_end,
+            outcome_in_the_same_append_is_never_logged,
+            failed_append_leaves_the_log_unchanged,
+            rows_do_not_hold_waiting_bytes,
+            replica_copies_the_log,
+            foreign_bytes_beside_a_row_are_refused;
         writers:
             second_writer_and_other_chain_are_refused,
             writer_of_an_older_epoch_is_fenced,

@@ -8,11 +8,12 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
 };
 use turnpike_storage::{
-    Database, EncodedRow, IndexedReorg, JournalEntry, ReorgedFrom, SignedTransaction, SigningRole,
+    AcceptedTx, Database, EncodedRow, IndexedReorg, JournalEntry, ReorgedFrom, SignedTransaction,
+    SigningRole,
 };
 
 use crate::{
-    fixture::{CHAIN, open, reopen, waiting},
+    fixture::{CHAIN, accepted, input, open, part, reopen, waiting},
     place::{DatabasePart, Place},
 };
 
@@ -47,10 +48,66 @@ async fn execute(raw: &mut AnyConnection, sql: &'static str) {
 fn first_row() -> EncodedRow {
     // Version 2, a slice, written at 9 ms; no part, nothing accepted, refused or waited.
     let payload = [&[2, 1][..], &9_u64.to_be_bytes(), &[0xc4, 0xc0, 0xc0, 0xc0, 0xc0]].concat();
-    let mut row =
-        EncodedRow { sequence: 0, epoch: EPOCH, checksum: B64::ZERO, payload: payload.into() };
+    let (checksum, payload) = (B64::ZERO, payload.into());
+    let mut row = EncodedRow { sequence: 0, epoch: EPOCH, checksum, payload, waiting: Vec::new() };
     row.checksum = row.checksum_after(B64::from_slice(&CHAIN[..8]));
     row
+}
+
+/// A row of an old journal, with the bytes of the transaction that it accepted.
+fn accepting_row() -> EncodedRow {
+    let tx = [&[0x85][..], b"later", &[0x94], &[7; 20]].concat();
+    let accepted = [&[0xde, 5, 8, 0xdb][..], &tx].concat();
+    // No part, the accepted transaction, nothing refused, no times.
+    let slice = [&[0xe3, 0xc0, 0xdf][..], &accepted, &[0xc0, 0xc0]].concat();
+    let payload = [&[2, 1][..], &9_u64.to_be_bytes(), &slice].concat();
+    let (checksum, payload) = (B64::ZERO, payload.into());
+    let mut row = EncodedRow { sequence: 1, epoch: EPOCH, checksum, payload, waiting: Vec::new() };
+    row.checksum = row.checksum_after(first_row().checksum);
+    row
+}
+
+/// The log is filled once from rows that hold the bytes themselves.
+pub(crate) async fn waiting_transactions_of_old_rows_are_logged(place: Place) {
+    {
+        let mut journal = place.create(DatabasePart::Journal).await;
+        migrate(&mut journal, JOURNAL).await;
+        for row in [first_row(), accepting_row()] {
+            sqlx::query(
+                "INSERT INTO journal (sequence, epoch, payload, checksum) VALUES ($1, 6, $2, $3)",
+            )
+            .bind(i64::try_from(row.sequence).expect("small"))
+            .bind(row.payload.to_vec())
+            .bind(row.checksum.to_vec())
+            .execute(&mut journal)
+            .await
+            .expect("writes");
+        }
+        let mut index = place.create(DatabasePart::Index).await;
+        migrate(&mut index, INDEX).await;
+    }
+    let waits = AcceptedTx { received_ms: 8, ..accepted(5, b"later") };
+    let mut database = open(&place).await;
+    for _ in 0..2 {
+        assert_eq!(database.waiting().await.expect("reads"), std::slice::from_ref(&waits));
+        database = reopen(database, &place).await;
+    }
+    // Old rows keep their bytes, and are copied byte for byte.
+    let rows = database.encoded_rows(0, 9).await.expect("reads");
+    assert_eq!(rows[1].payload, accepting_row().payload);
+    let decoded: Vec<_> = rows.iter().map(|row| row.decode().expect("is intact")).collect();
+    let other = place.other();
+    let replica = open(&other).await;
+    replica.append_rows(&decoded).await.expect("appends");
+    assert_eq!(replica.encoded_rows(0, 9).await.expect("reads"), rows);
+    assert_eq!(replica.waiting().await.expect("reads"), std::slice::from_ref(&waits));
+    database.append(&[included(b"later")]).await.expect("appends");
+    assert_eq!(reopen(database, &place).await.waiting().await.expect("reads"), []);
+}
+
+/// A block with this transaction.
+fn included(raw: &[u8]) -> JournalEntry {
+    part(&input(1, &[]), true, &[raw], true)
 }
 
 pub(crate) async fn database_of_the_first_migrations_keeps_its_rows(place: Place) {

@@ -1,13 +1,13 @@
-//! Compares the index with the journal.
+//! Compares the index and the log of waiting transactions with the journal.
 
-use std::{fmt::Display, ops::Range};
+use std::{collections::BTreeSet, fmt::Display, ops::Range};
 
 use alloy_consensus::proofs::{calculate_receipt_root, calculate_transaction_root};
 use alloy_eips::eip2718::Decodable2718 as _;
 use alloy_primitives::{B64, B256, Bytes, keccak256};
 use turnpike_protocol::{ReceiptEnvelope, TxEnvelope, time_ms};
 use turnpike_storage::{
-    BlockKeys, BlockRecord, BlockTimes, Database, JournalBlock, JournalTx, SealedBlock,
+    AcceptedTx, BlockKeys, BlockRecord, BlockTimes, Database, JournalBlock, JournalTx, SealedBlock,
     SealedEntry, StorageError,
 };
 
@@ -99,34 +99,36 @@ pub(super) async fn check_genesis(database: &Database, expected: &BlockRecord) -
     Ok(difference.map_or(Ok(()), |difference| Err(divergence("blocks", 0, difference))))
 }
 
-/// Compares the index of transactions that are in no block, and of those that a reorg removed.
+/// Compares the log of waiting transactions, and the bytes that it holds.
+pub(super) async fn check_waiting(database: &Database, scan: &JournalScan) -> CheckResult {
+    let expected = scan.waiting.txs();
+    let mut missing: BTreeSet<_> = expected.keys().copied().collect();
+    for found in unwrap_or_diverge!(damage_as_divergence(database.waiting().await)?) {
+        let reason = match expected.get(&found.hash) {
+            None => "not a waiting transaction",
+            Some(waits) if !is_same(waits, &found) => "arrival, sender or reception differ",
+            Some(_) => {
+                missing.remove(&found.hash);
+                continue;
+            }
+        };
+        return Ok(Err(divergence("waiting", found.hash, reason)));
+    }
+    Ok(match missing.first() {
+        Some(hash) => Err(divergence("waiting", hash, "a waiting transaction is missing")),
+        None => Ok(()),
+    })
+}
+
+/// Whether two records are of the same acceptance.
+fn is_same(expected: &AcceptedTx, found: &AcceptedTx) -> bool {
+    let fields = |tx: &AcceptedTx| (tx.arrival, tx.received_ms, tx.sender);
+    fields(expected) == fields(found)
+}
+
+/// Compares the index of refused transactions, and of those that a reorg removed.
 pub(super) async fn check_outcomes(database: &Database, scan: &JournalScan) -> CheckResult {
-    let (waiting, refused) = scan.unindexed.clone().into_parts();
-    let mut expected = waiting.into_iter();
-    for found in unwrap_or_diverge!(damage_as_divergence(database.pending().await)?) {
-        match expected.next() {
-            Some(waits) if waits == found => {}
-            Some(waits) => {
-                let hash = keccak256(&waits.tx.raw);
-                return Ok(Err(divergence(
-                    "pending",
-                    hash,
-                    "a pending transaction is missing at this position",
-                )));
-            }
-            None => {
-                let hash = keccak256(&found.tx.raw);
-                return Ok(Err(divergence("pending", hash, "not a pending transaction")));
-            }
-        }
-    }
-    if let Some(waits) = expected.next() {
-        return Ok(Err(divergence(
-            "pending",
-            keccak256(&waits.tx.raw),
-            "a pending transaction is missing",
-        )));
-    }
+    let (_, refused) = scan.unindexed.clone().into_parts();
     for (hash, reason) in refused {
         if unwrap_or_diverge!(damage_as_divergence(database.refusal(&hash).await)?).as_ref()
             != Some(&reason)

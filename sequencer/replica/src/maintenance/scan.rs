@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alloy_primitives::{B256, keccak256};
 use turnpike_storage::{
     Assembled, BlockAssembler, BlockPart, Database, JournalEntry, JournalRow, SliceEntry,
-    StorageError,
+    StorageError, WaitingTxs,
 };
 
 use turnpike_sequencer::{Divergence, unindexed::UnindexedTxs};
@@ -24,6 +24,8 @@ pub(super) struct JournalScan {
     pub(super) unindexed: UnindexedTxs,
     /// Transactions of blocks that those rows rewind, each with the newest such block.
     pub(super) reorged: BTreeMap<B256, u64>,
+    /// Transactions that wait at the end.
+    pub(super) waiting: WaitingTxs,
 }
 
 impl JournalScan {
@@ -50,6 +52,7 @@ impl JournalScan {
                     Err(divergence) => return Ok(Err(divergence)),
                 };
                 scan.rows = row.sequence + 1;
+                scan.waiting.take(row.sequence, &row.entry);
                 scan.take(&mut chain, row, indexed_to);
                 if let Some(Assembled::Block(block)) = assembled
                     && scan.rows <= indexed_to
@@ -70,7 +73,7 @@ impl JournalScan {
                     chain.entry(part.block).or_default().extend(hashes);
                 }
                 if is_indexed {
-                    self.unindexed.accept(slice.accepted);
+                    self.unindexed.accept(&slice.accepted);
                     self.unindexed.refuse(slice.refused);
                 }
             }
@@ -83,7 +86,7 @@ impl JournalScan {
                         hashes.into_iter().map(move |hash| (hash, block))
                     });
                     self.reorged.extend(all);
-                    self.unindexed.accept(taken.waiting);
+                    self.unindexed.accept(&taken.waiting);
                     self.unindexed.refuse(taken.refused);
                 }
             }

@@ -19,7 +19,7 @@ use turnpike_storage::{
 };
 
 use super::{
-    index::{check_block, check_genesis, check_outcomes, check_unexecuted},
+    index::{check_block, check_genesis, check_outcomes, check_unexecuted, check_waiting},
     scan::{JournalScan, damage_as_divergence},
 };
 use turnpike_sequencer::{
@@ -300,6 +300,9 @@ impl Verification<'_> {
 
     /// Makes the comparisons that need the whole journal.
     async fn finish(mut self, scan: &JournalScan) -> anyhow::Result<Verified> {
+        let waiting = check_waiting(self.database, scan).await?;
+        // The log belongs to the journal's end.
+        let has_grown = self.database.journal_end().await? != scan.rows;
         self.found.is_in_use = self.database.indexed_to().await? != self.indexed_to;
         if self.found.is_in_use {
             return Ok(self.found);
@@ -310,6 +313,11 @@ impl Verification<'_> {
             self.report(Divergence::Index { table: "blocks", key: head.to_string(), reason });
         }
         if let Err(wrong) = check_outcomes(self.database, scan).await? {
+            self.report(wrong);
+        }
+        if let Err(wrong) = waiting
+            && !has_grown
+        {
             self.report(wrong);
         }
         if let Some(checkpoint) = self.checkpoint.take()

@@ -1,7 +1,7 @@
 //! A sequencer without network on an L1 in memory. It remembers every acknowledged transaction of
 //! its users.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 
 use alloy::signers::{SignerSync as _, local::PrivateKeySigner};
 use alloy_consensus::{SignableTransaction as _, TxEip1559};
@@ -254,6 +254,17 @@ impl TestSequencer {
 
     async fn check_acknowledged(&self) {
         let database = &self.handles().chain.database;
+        let logged = database.waiting().await.expect("reads");
+        let logged: HashSet<_> = logged.iter().map(|waits| waits.hash).collect();
+        {
+            let pool = self.handles().transactions.pool();
+            let of_sender = |sender| pool.of_sender(&sender);
+            let all = pool.senders().into_iter().map(of_sender);
+            let pooled = all.flat_map(|(in_turn, gapped)| [in_turn, gapped]).flatten();
+            for tx in pooled {
+                assert!(logged.contains(&tx.tx.hash()), "the log lacks a pooled transaction");
+            }
+        }
         for hash in &self.acknowledged {
             if let Some(place) = database.transaction(hash).await.expect("reads") {
                 let block = database.block(place.block).await.expect("reads").expect("indexed");

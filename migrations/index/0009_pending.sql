@@ -1,0 +1,2 @@
+-- The journal's table `waiting` holds the transactions that were here.
+DROP TABLE pending;
