@@ -1,4 +1,4 @@
-// Checks that tests detect faults in settlement: changes one line of a source at a time and expects a suite to fail. Exits 0 if every
+// Checks that tests detect faults in settlement and in the backlog of gas: changes one line of a source at a time and expects a suite to fail. Exits 0 if every
 // fault is detected. Sources are changed in place and restored, so nothing else may build meanwhile. Not part of `make test`: it compiles a
 // suite for each fault.
 //
@@ -19,6 +19,8 @@ const SUITES = {
   inbox: cargo("--test", "vectors"),
   contracts: ["contracts/forge", "test", "--match-contract", "Inbox"],
   posting: cargo("--test", "posting", "--", "--test-threads=2"),
+  reference: cargo("--test", "reference"),
+  parallel: cargo("--test", "parallel"),
   sequencer: ["cargo", "test", "--locked", "--workspace", "--quiet", "--lib", "driver::"],
 };
 
@@ -42,6 +44,14 @@ const FAULTS = [
   ["repack: an old origin", "posting", "batcher/src/recorded.rs", "age > self.config.origin_age_max / 2", "age > u64::MAX / 2"],
   ["repack: other blocks", "posting", "batcher/src/recorded.rs", "if !is_held && !reads_again", "if !is_held && false"],
   ["repack: other nonces", "posting", "crates/tx-manager/src/nonces.rs", "unneeded.last().map(|(nonce, _)| nonce)", "unneeded.last().map(|(nonce, _)| nonce + 1)"],
+  ["backlog: skipped at no charge", "reference", "executor/src/block.rs", "                self.gas.skip(1);\n", ""],
+  ["backlog: skipped in a lane at no charge", "parallel", "executor/src/block.rs", "        self.gas.skip(skipped.len() as u64);\n", ""],
+  ["backlog: full blocks are charged", "reference", "executor/src/block.rs", "if !is_deposit && self.gas.is_full() {", "if false {"],
+  ["backlog: time pays nothing off", "reference", "crates/protocol/src/backlog.rs", "gas_backlog.saturating_sub(u64::try_from(paid_off).unwrap_or(u64::MAX))", "gas_backlog + 0 * u64::try_from(paid_off).unwrap_or(0)"],
+  ["backlog: allowance after the block", "reference", "executor/src/block_gas.rs", "gas_max.saturating_sub(gas)))", "gas_max.saturating_sub(gas + self.used)))"],
+  ["backlog: deposits take its room", "reference", "executor/src/block_gas.rs", "self.deposits.saturating_add(gas_max.saturating_sub(gas))", "gas_max.saturating_sub(gas)"],
+  ["backlog: no charge for a block", "reference", "executor/src/block_gas.rs", "if backlog.is_some() { BLOCK_GAS } else { 0 }", "0"],
+  ["backlog: uncapped base fee", "reference", "crates/protocol/src/backlog.rs", "open_backlog.min(config.gas_backlog_max)", "open_backlog"],
   ["rerun: distances lost", "sequencer", "sequencer/src/driver/rerun.rs", "entry.l1_time, Some(step_ms))", "entry.l1_time, Some(step_ms / 2))"],
   ["rerun: posted blocks again", "sequencer", "sequencer/src/driver/reorg.rs", "            taken.remove_posted(derived);\n", ""],
   ["rerun: deposits again", "sequencer", "sequencer/src/driver/rerun.rs", "&deposits[left_of(&deposits, next, deposits_end)]", "&deposits[left_of(&deposits, next.saturating_sub(1), deposits_end)]"],

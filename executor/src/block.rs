@@ -214,6 +214,12 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         self.gas.remaining()
     }
 
+    /// From now on, skipped transactions are not charged.
+    #[cfg(feature = "std")]
+    pub(crate) const fn leave_out_skipped(&mut self) {
+        self.gas.leave_out_skipped();
+    }
+
     /// Whether a later block has more gas, because the backlog shrinks.
     #[cfg(feature = "std")]
     pub(crate) fn is_backlogged(&self) -> bool {

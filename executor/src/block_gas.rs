@@ -24,19 +24,22 @@ pub(crate) struct BlockGas {
     deposits: u64,
     /// What the block and its skipped transactions are charged.
     charged: u64,
+    /// Charge for a skipped transaction.
+    skipped_gas: u64,
 }
 
 impl BlockGas {
     pub(crate) const fn new(limit: u64, backlog: Option<OpenBacklog>) -> Self {
-        let charged = if backlog.is_some() { BLOCK_GAS } else { 0 };
-        Self { limit, backlog, used: 0, deposits: 0, charged }
+        let (charged, skipped_gas) =
+            if backlog.is_some() { (BLOCK_GAS, SKIPPED_GAS) } else { (0, 0) };
+        Self { limit, backlog, used: 0, deposits: 0, charged, skipped_gas }
     }
 
     /// Gas that users' transactions may still use. Deposits use gas, but none of the backlog's
     /// room.
     pub(crate) fn remaining(&self) -> u64 {
         let limit = self.backlog_limit().map_or(self.limit, |limit| limit.min(self.limit));
-        limit.saturating_sub(self.used.saturating_add(self.charged))
+        limit.saturating_sub(self.spent())
     }
 
     /// Whether the backlog leaves less than the header's limit. A later block has more.
@@ -72,14 +75,22 @@ impl BlockGas {
 
     /// Charges for skipped transactions.
     pub(crate) fn skip(&mut self, transactions: u64) {
-        if self.backlog.is_some() {
-            self.charged = self.charged.saturating_add(transactions.saturating_mul(SKIPPED_GAS));
-        }
+        let charge = transactions.saturating_mul(self.skipped_gas);
+        self.charged = self.charged.saturating_add(charge);
+    }
+
+    /// From now on, skipped transactions are not charged.
+    #[cfg(feature = "std")]
+    pub(crate) const fn leave_out_skipped(&mut self) {
+        self.skipped_gas = 0;
+    }
+
+    const fn spent(&self) -> u64 {
+        self.used.saturating_add(self.charged)
     }
 
     /// The backlog after the block; `None` on chains without.
     pub(crate) fn backlog(&self) -> Option<u64> {
-        let used = self.used.saturating_add(self.charged);
-        self.backlog.map(|open| open.gas.saturating_add(used))
+        self.backlog.map(|open| open.gas.saturating_add(self.spent()))
     }
 }

@@ -9,12 +9,13 @@ use op_alloy_consensus::TxDeposit;
 use proptest::{collection::vec, prelude::*};
 use turnpike_executor::{BlockOutcome, Chain, SkipReason, execute_next_block};
 use turnpike_protocol::{
-    BLOCK_GAS, BlockInput, Genesis, GenesisAccount, L1Fee, Origin, SKIPPED_GAS, SignedTx,
-    TxEnvelope, attributes_deposit, base_fee, gas_backlog,
+    BLOCK_GAS, BlockInput, Genesis, GenesisAccount, Header, L1Fee, Origin, SKIPPED_GAS, SignedTx,
+    TxEnvelope, attributes_deposit, base_fee, extra_data, gas_backlog,
     predeploys::{
         BASE_FEE_VAULT, HISTORY_STORAGE, L1_BLOCK, L1_FEE_VAULT, MESSAGE_PASSER,
         SEQUENCER_FEE_VAULT,
     },
+    time_ms,
 };
 use turnpike_state::{PartialState, RecordingView, StorageId};
 
@@ -151,7 +152,7 @@ fn header_follows_the_chain_rules() {
     assert_eq!(header.beneficiary, SEQUENCER_FEE_VAULT);
     assert_eq!(header.gas_limit, chain.config().block_gas_limit);
     assert_eq!(header.mix_hash, turnpike_protocol::mix_hash(&origin(), 1));
-    assert_eq!(header.extra_data[..], hex!("02 0000000000000000 0000000000000000 0000"));
+    assert_eq!(header.extra_data[..], hex!("02 0000000000030d40 0000000000000000 0000"));
     assert_eq!(header.parent_beacon_block_root, Some(B256::ZERO));
     assert_eq!(chain.state().roots().state_root, header.state_root);
     // EIP-2935 is the only system call.
@@ -179,13 +180,14 @@ fn base_fee_follows_the_backlog() {
     assert_eq!(gas_backlog(&first.header), used, "years have passed since genesis");
     let second = run(&mut chain, vec![], vec![]);
     assert_eq!(fee(&second), base_fee(chain.config(), used - 500_000), "a second later");
-    assert!(fee(&second) > min * 7);
+    assert!(fee(&second) > min * 6);
     assert_eq!(gas_backlog(&second.header), used - 500_000 + BLOCK_GAS);
     // The rest of the backlog's room is a limit.
     let room = 20_000_000 - (used - 500_000 + BLOCK_GAS - 500_000) - BLOCK_GAS;
-    let third = run(&mut chain, vec![], vec![burns(1, room + 1), burns(1, room)]);
-    assert_eq!(third.skipped.len(), 1);
-    assert_eq!(third.transactions.len(), 1);
+    let fits = room - SKIPPED_GAS;
+    let third = run(&mut chain, vec![], vec![burns(1, room + 1), burns(1, fits)]);
+    assert_eq!((third.transactions.len(), third.skipped.len()), (1, 1));
+    assert_eq!(gas_backlog(&third.header), 20_000_000);
     let full = run(&mut chain, vec![], vec![burns(2, 600_000), burns(2, 200_000)]);
     assert_eq!((full.transactions.len(), full.skipped.len()), (1, 1), "half a second's gas");
     let cap = fee(&full);
@@ -302,9 +304,9 @@ proptest! {
 #[test]
 fn skipped_transactions_are_charged_to_the_backlog() {
     let mut chain = dev();
-    let bad = |nonce| sign(transfer(nonce, 1));
-    let outcome = run(&mut chain, vec![], vec![bad(0), bad(5), bad(7)]);
-    assert_eq!((outcome.transactions.len(), outcome.skipped.len()), (2, 2));
+    let transfers = [0, 5, 7].map(|nonce| sign(transfer(nonce, 1)));
+    let outcome = run(&mut chain, vec![], transfers.into());
+    assert_eq!((outcome.transactions.len(), outcome.skipped.len()), (1, 2));
     let used = outcome.header.gas_used + BLOCK_GAS + 2 * SKIPPED_GAS;
     assert_eq!(gas_backlog(&outcome.header), used);
 }
@@ -315,7 +317,8 @@ fn full_block_drops_the_rest_at_no_charge() {
     genesis.config.gas_backlog_max = BLOCK_GAS + 21_000 + 20_999;
     let mut chain = Chain::from_genesis(&genesis);
     let deposits = vec![deposit(BOB, TxKind::Call(ALICE), 10, 4, 50_000)];
-    let txs = (0..4).map(|nonce| sign(transfer(nonce, 1))).collect();
+    let plain = |nonce| sign(TxEip1559 { gas_limit: 21_000, ..transfer(nonce, 1) });
+    let txs = (0..4).map(plain).collect();
     let outcome = run(&mut chain, deposits, txs);
     assert_eq!((outcome.transactions.len(), outcome.skipped.len()), (2, 3));
     assert!(outcome.skipped.iter().all(|it| matches!(it.reason, SkipReason::BlockGas { .. })));
@@ -357,7 +360,9 @@ fn skipped_transactions_leave_no_trace() {
     let (mut with, mut without) = (dev(), dev());
     let outcome = run(&mut with, vec![], mixed);
     let clean = run(&mut without, vec![], valid.to_vec());
-    assert_eq!(outcome.header, clean.header);
+    let charged = SKIPPED_GAS * invalid.len() as u64;
+    let extra_data = extra_data(gas_backlog(&clean.header) + charged, time_ms(&clean.header));
+    assert_eq!(outcome.header, Header { extra_data, ..clean.header });
     assert_eq!(outcome.transactions, clean.transactions);
     let skipped: Vec<_> = outcome.skipped.iter().map(|skip| (skip.index, skip.hash)).collect();
     let expected: Vec<_> = (1..).zip(&invalid).map(|(at, tx)| (at, tx.hash())).collect();
@@ -393,7 +398,7 @@ fn sender_must_afford_the_l1_fee() {
 #[test]
 fn block_stays_within_its_gas_limit() {
     let mut genesis = Genesis::dev();
-    genesis.config.block_gas_limit = 1_500_000;
+    genesis.config.block_gas_limit = 1_500_000 + BLOCK_GAS + SKIPPED_GAS;
     let mut chain = Chain::from_genesis(&genesis);
     let outcome = run(
         &mut chain,
@@ -405,7 +410,8 @@ fn block_stays_within_its_gas_limit() {
         ],
     );
     assert_eq!(outcome.transactions.len(), 2);
-    let reason = SkipReason::BlockGas { gas_limit: 1_490_000, remaining: 1_479_000 };
+    let remaining = 1_479_000 + SKIPPED_GAS;
+    let reason = SkipReason::BlockGas { gas_limit: 1_490_000, remaining };
     assert_eq!(outcome.skipped[0].reason, reason);
     assert_eq!(outcome.header.gas_used, 42_000);
 }

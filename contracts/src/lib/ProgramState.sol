@@ -6,5 +6,5 @@ pragma solidity 0.8.37;
 library ProgramState {
     /// @notice Hash of the machine's state before the first step: fraud-proof/guest/program.elf is loaded, all else is zero.
     bytes32 internal constant INITIAL_STATE =
-        0x96ea28ac69ea9ae277f6a6e1aef84c74699dad556d8e8d9e0b4d7940e6ed072a;
+        0xf3cfd3702997ee874cb8b2c5968ca9603aa1610cb83c5af6026a971090e6ca6f;
 }

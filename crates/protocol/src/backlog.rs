@@ -15,9 +15,11 @@
 //! what deposits, blocks and skipped transactions are charged.
 
 use alloy_eips::eip4844::fake_exponential;
-use alloy_primitives::Bytes;
 
-use crate::{ChainConfig, Header, time_ms};
+use crate::{
+    ChainConfig, Header,
+    extra_data::{gas_backlog, time_ms},
+};
 
 /// Gas that a block adds to the backlog for what it costs without transactions: roots, header,
 /// index.
@@ -28,43 +30,6 @@ pub const SKIPPED_GAS: u64 = 5_000;
 
 /// Least gas of a transaction. A block with less left is full.
 pub const TRANSACTION_GAS_MIN: u64 = 21_000;
-
-/// Version of [`extra_data`].
-const EXTRA_DATA_VERSION: u8 = 2;
-
-/// Bytes of a header's `extraData`.
-const EXTRA_DATA_BYTES: usize = 19;
-
-/// `extraData` of a block: the version, the backlog of gas after the block (8 bytes), 8 bytes that
-/// are zero, and 2 bytes of milliseconds, which the header's `timestamp` lacks. Big-endian.
-pub fn extra_data(gas_backlog: u64, time_ms: u64) -> Bytes {
-    let mut bytes = [0; EXTRA_DATA_BYTES];
-    bytes[0] = EXTRA_DATA_VERSION;
-    bytes[1..9].copy_from_slice(&gas_backlog.to_be_bytes());
-    let [.., high, low] = (time_ms % 1_000).to_be_bytes();
-    bytes[EXTRA_DATA_BYTES - 2..].copy_from_slice(&[high, low]);
-    Bytes::copy_from_slice(&bytes)
-}
-
-/// The backlog of gas after a block.
-pub fn gas_backlog(header: &Header) -> u64 {
-    match header.extra_data[..] {
-        [_, a, b, c, d, e, f, g, h, ..] if header.extra_data.len() == EXTRA_DATA_BYTES => {
-            u64::from_be_bytes([a, b, c, d, e, f, g, h])
-        }
-        _ => 0,
-    }
-}
-
-/// The milliseconds of a block's time that the header's `timestamp` lacks.
-pub(crate) fn milliseconds(header: &Header) -> u64 {
-    match header.extra_data.last_chunk::<2>() {
-        Some(bytes) if header.extra_data.len() == EXTRA_DATA_BYTES => {
-            u16::from_be_bytes(*bytes).into()
-        }
-        _ => 0,
-    }
-}
 
 /// What is left of a block's backlog of gas after `elapsed_ms` milliseconds.
 pub fn open_backlog(config: &ChainConfig, gas_backlog: u64, elapsed_ms: u64) -> u64 {
@@ -88,26 +53,12 @@ pub fn next_base_fee(config: &ChainConfig, parent: &Header, block_time_ms: u64) 
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::hex;
-
     use super::*;
     use crate::Genesis;
 
     /// 4 Ggas a second, 160 Ggas at most, a window of 4 s, 0.001 gwei.
     fn config() -> ChainConfig {
         Genesis::dev().config
-    }
-
-    #[test]
-    fn extra_data_holds_backlog_and_milliseconds() {
-        let extra_data = extra_data(0x0102_0304_0506_0708, 1_800_000_000_999);
-        let expected = hex!("02 0102030405060708 0000000000000000 03e7");
-        assert_eq!(extra_data, Bytes::copy_from_slice(&expected));
-        let header = Header { timestamp: 1_800_000_000, extra_data, ..Header::default() };
-        assert_eq!(gas_backlog(&header), 0x0102_0304_0506_0708);
-        assert_eq!(time_ms(&header), 1_800_000_000_999);
-        let other = Header { extra_data: Bytes::from_static(&[9; 18]), ..header };
-        assert_eq!((gas_backlog(&other), milliseconds(&other)), (0, 0));
     }
 
     #[test]

@@ -7,9 +7,8 @@ use alloy_rlp::{RlpDecodable, RlpEncodable};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChainConfig, Deposit, DepositError, DepositHint, Entry, Header, ReceiptEnvelope, SignedTx,
-    SourceHash, TxEnvelope, attributes_deposit,
-    backlog::milliseconds,
+    ChainConfig, Deposit, DepositError, DepositHint, Entry, ReceiptEnvelope, SignedTx, SourceHash,
+    TxEnvelope, attributes_deposit,
     inbox::{FlattenedBytes, word},
 };
 
@@ -140,11 +139,6 @@ impl<T> BlockInput<T> {
         let Self { number, time_ms, origin, deposits, .. } = self;
         BlockInput { number, time_ms, origin, deposits, transactions }
     }
-}
-
-/// Time of a block, in milliseconds.
-pub fn time_ms(header: &Header) -> u64 {
-    header.timestamp.saturating_mul(1_000).saturating_add(milliseconds(header))
 }
 
 /// A transaction's receipt with fields outside the consensus encoding.

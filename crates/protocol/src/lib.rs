@@ -21,6 +21,7 @@ mod block;
 mod config;
 mod deposit;
 mod derive;
+mod extra_data;
 mod fee;
 mod genesis;
 mod inbox;
@@ -31,17 +32,14 @@ mod transaction;
 mod withdrawal;
 
 pub use backlog::{
-    BLOCK_GAS, SKIPPED_GAS, TRANSACTION_GAS_MIN, base_fee, extra_data, gas_backlog, next_base_fee,
-    open_backlog,
+    BLOCK_GAS, SKIPPED_GAS, TRANSACTION_GAS_MIN, base_fee, next_base_fee, open_backlog,
 };
 pub use batch::{
     BATCH_VERSION, Batch, BatchBlock, BatchEncoder, BatchError, BatchHead, BatchLimits,
     DepositHint, Effort, StateRootPrefix, state_root_prefix,
 };
 pub use blob::{BLOB_BYTES, blob_data_bytes, blobs_for, pack_blobs, unpack_blobs};
-pub use block::{
-    BlockInput, Origin, Parent, QueuedDeposit, Receipt, history_slot, mix_hash, time_ms,
-};
+pub use block::{BlockInput, Origin, Parent, QueuedDeposit, Receipt, history_slot, mix_hash};
 pub use config::{ChainConfig, ConfigError};
 pub use deposit::{
     ATTRIBUTES_GAS_LIMIT, DEPOSITOR_ACCOUNT, Deposit, DepositError, DepositPreimage, SourceHash,
@@ -51,6 +49,7 @@ pub use derive::{
     BatchFault, DeriveError, Derived, EntryBlocks, EntryData, TAIL_BLOCKS_MAX, block_time,
     deposits_of_block, derive,
 };
+pub use extra_data::{extra_data, gas_backlog, time_ms};
 pub use fee::L1Fee;
 pub use genesis::{Genesis, GenesisAccount, L1Deployment};
 pub use inbox::{BatchContent, CHUNK_BYTES_MAX, DataKind, Entry, blobs_hash, calldata_hash};

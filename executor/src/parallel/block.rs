@@ -93,6 +93,15 @@ where
         self.reference.as_ref().unwrap_or(&self.main).gas_remaining()
     }
 
+    /// From now on, the block will not hold the transactions that it skips, and is not charged for
+    /// them.
+    pub fn leave_out_skipped(&mut self) {
+        self.main.leave_out_skipped();
+        if let Some(reference) = &mut self.reference {
+            reference.leave_out_skipped();
+        }
+    }
+
     /// Whether the backlog of gas limits the block more than its header. A later block has more.
     pub fn is_backlogged(&self) -> bool {
         self.main.is_backlogged()

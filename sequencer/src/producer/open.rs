@@ -85,6 +85,8 @@ impl<'a> OpenBlock<'a> {
         let BlockPlan { time_ms, origin, deposits } = &plan;
         let input = BlockInput::new(config, parent, *origin, *time_ms, deposits, Vec::new())?;
         block.execute_slice(block_transactions(&input).collect())?;
+        // A block holds only what was included.
+        block.leave_out_skipped();
         Ok(Self {
             next,
             block,

@@ -132,6 +132,30 @@ fn block_is_limited_by_gas_bytes_and_count() {
     assert!((800..=1_000).contains(&bytes), "{bytes} bytes");
 }
 
+/// Derivation sees what a block holds, and nothing of what the sequencer refused.
+#[test]
+fn refused_transaction_does_not_count_in_its_block() {
+    let (rich, poor) = (transfer(1_000_000, TRANSFER_GAS), transfer(1_000_001, TRANSFER_GAS));
+    let mut genesis = Genesis::dev();
+    let balance = U256::from(10).pow(U256::from(18));
+    genesis.alloc.insert(rich.sender, GenesisAccount { balance, ..Default::default() });
+    let origin = Origin { l1_time: genesis.timestamp, ..Origin::default() };
+    let block = |txs: Vec<PooledTx>| {
+        let mut chain = Chain::from_genesis(&genesis);
+        let plan = BlockPlan { time_ms: genesis.timestamp_ms(), origin, deposits: Vec::new() };
+        let next = chain.next_block();
+        let mut open = OpenBlock::new(&next, plan).expect("opens");
+        let refused = open.run(txs).expect("runs").len();
+        let ended = open.finish().expect("ends");
+        drop(next);
+        (refused, chain.seal(ended.executed, &origin).header)
+    };
+    let (refused, with) = block(vec![poor, rich.clone()]);
+    let (none, without) = block(vec![rich]);
+    assert_eq!((refused, none), (1, 0));
+    assert_eq!(with, without);
+}
+
 #[test]
 fn transactions_that_fit_share_a_slice() {
     let fit = usize::try_from(SLICE_GAS_MAX / TRANSFER_GAS).expect("few");

@@ -1,8 +1,8 @@
 //! A row in its encoded form, as replicas fetch it.
 
-use alloy_primitives::{B64, Bytes};
+use alloy_primitives::{B64, Bytes, keccak256, map::B256Map};
 
-use super::{checksum::checksum, codec, waiting::attach};
+use super::{AcceptedBytes, JournalEntry, checksum::checksum, codec};
 use crate::JournalRow;
 
 /// Bytes of a row before its payload: sequence, epoch, checksum.
@@ -91,6 +91,30 @@ fn take_part(rest: &mut &[u8]) -> Result<Bytes, String> {
     let (part, after) = after.split_at_checked(length).ok_or_else(too_short)?;
     *rest = after;
     Ok(Bytes::copy_from_slice(part))
+}
+
+/// Puts the bytes of waiting transactions into the entry that accepted them. The error says what
+/// does not fit.
+fn attach(entry: &mut JournalEntry, waiting: &[Bytes]) -> Result<(), String> {
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let mut by_hash: B256Map<_> = waiting.iter().map(|raw| (keccak256(raw), raw)).collect();
+    let accepted = match entry {
+        JournalEntry::Slice(slice) => &mut slice.accepted,
+        JournalEntry::Reorg(reorg) => &mut reorg.waiting,
+        JournalEntry::Sealed(_) => return Err("a sealed block accepts no transactions".into()),
+    };
+    for tx in accepted {
+        let found = by_hash.remove(&tx.hash);
+        if let (AcceptedBytes::Log(raw), Some(found)) = (&mut tx.raw, found) {
+            *raw = Some(found.clone());
+        }
+    }
+    match by_hash.keys().min() {
+        Some(hash) => Err(format!("the row does not accept the transaction {hash}")),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -65,6 +65,16 @@ pub struct BlockPart {
     pub is_last: bool,
 }
 
+impl BlockPart {
+    /// The transactions of users that were not skipped.
+    pub(super) fn included(&self) -> impl Iterator<Item = &JournalTx> {
+        let deposits = self.outcomes.len().saturating_sub(self.transactions.len());
+        let outcomes = self.outcomes.iter().skip(deposits);
+        let ran = self.transactions.iter().zip(outcomes).filter(|(_, outcome)| !outcome.is_zero());
+        ran.map(|(tx, _)| tx)
+    }
+}
+
 /// The inputs of a block that are fixed when it opens.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct BlockOpening {

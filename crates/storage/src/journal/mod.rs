@@ -68,6 +68,7 @@ mod checksum;
 mod codec;
 mod encoded;
 mod entry;
+mod log_reader;
 mod row_reader;
 mod waiting;
 mod writer;

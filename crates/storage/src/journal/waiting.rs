@@ -30,15 +30,15 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{
-    Address, B256, Bytes, keccak256,
+    Address, B256, keccak256,
     map::{AddressMap, AddressSet, B256Map, B256Set},
 };
-use sqlx::{AnyConnection, Connection as _, Row as _, any::AnyRow};
+use sqlx::{AnyConnection, Connection as _, Row as _};
 
-use super::{AcceptedBytes, AcceptedTx, EncodedRow, JournalEntry, row_reader::read_rows};
+use super::{AcceptedTx, BlockPart, JournalEntry, row_reader::read_rows};
 use crate::{
-    Database, StorageError,
-    sql::{bytes, for_rows, signed, unsigned},
+    StorageError,
+    sql::{for_rows, signed},
 };
 
 /// Name in `meta` that says that the log was filled.
@@ -47,7 +47,7 @@ const FILLED: &str = "waiting";
 /// Rows read at a time to fill the log.
 const ROWS_STEP: i64 = 256;
 
-/// Transactions that wait after some rows of the journal. [`Database::waiting`] reads the log.
+/// Transactions that wait after some rows of the journal. [`Database::waiting`](crate::Database::waiting) reads the log.
 #[derive(Debug, Default)]
 pub struct WaitingTxs {
     logged: LoggedTxs,
@@ -108,7 +108,7 @@ impl LogChanges {
         if logged.counts.is_empty() && self.senders.is_empty() {
             return;
         }
-        for tx in part.into_iter().flat_map(|part| &part.transactions) {
+        for tx in part.into_iter().flat_map(BlockPart::included) {
             if logged.counts.contains_key(&tx.sender) || self.senders.contains(&tx.sender) {
                 self.remove(logged, keccak256(&tx.raw));
             }
@@ -215,78 +215,4 @@ async fn fill(connection: &mut AnyConnection, chain: B256) -> Result<(), Storage
         .execute(&mut *tx)
         .await?;
     Ok(tx.commit().await?)
-}
-
-impl Database {
-    /// Reads the log: the transactions that wait at the journal's end, by arrival. Fails if the
-    /// bytes of one do not have its hash.
-    pub async fn waiting(&self) -> Result<Vec<AcceptedTx>, StorageError> {
-        let rows = sqlx::query(
-            "SELECT hash, arrival, sender, received_ms, raw FROM waiting ORDER BY arrival, hash",
-        )
-        .fetch_all(&self.readers)
-        .await?;
-        let read = |row: &AnyRow| {
-            let (arrival, raw) = (unsigned(row.try_get(1)?), row.try_get::<&[u8], _>(4)?);
-            let hash = B256::right_padding_from(row.try_get(0)?);
-            if !raw.is_empty() && keccak256(raw) != hash {
-                let reason = format!("the bytes do not have the hash {hash}");
-                return Err(StorageError::Damaged { table: "waiting", key: arrival, reason });
-            }
-            Ok(AcceptedTx {
-                arrival,
-                received_ms: unsigned(row.try_get(3)?),
-                hash,
-                sender: Address::right_padding_from(row.try_get(2)?),
-                raw: AcceptedBytes::Log((!raw.is_empty()).then(|| bytes(raw))),
-            })
-        };
-        rows.iter().map(read).collect()
-    }
-
-    /// Adds to rows, which follow each other, the bytes of the transactions that they accepted, as
-    /// far as the log holds them.
-    pub(super) async fn attach_waiting(&self, rows: &mut [EncodedRow]) -> Result<(), StorageError> {
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
-        let first = first.sequence;
-        let found = sqlx::query(
-            "SELECT sequence, raw FROM waiting WHERE sequence >= $1 AND sequence <= $2 ORDER BY sequence, arrival",
-        )
-        .bind(signed(first))
-        .bind(signed(last.sequence))
-        .fetch_all(&self.readers)
-        .await?;
-        for row in found {
-            let at = usize::try_from(unsigned(row.try_get(0)?) - first).unwrap_or(usize::MAX);
-            let raw: &[u8] = row.try_get(1)?;
-            if let Some(row) = rows.get_mut(at).filter(|_| !raw.is_empty()) {
-                row.waiting.push(bytes(raw));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Puts the bytes of waiting transactions into the entry that accepted them. The error says what
-/// does not fit.
-pub(super) fn attach(entry: &mut JournalEntry, waiting: &[Bytes]) -> Result<(), String> {
-    if waiting.is_empty() {
-        return Ok(());
-    }
-    let mut by_hash: B256Map<_> = waiting.iter().map(|raw| (keccak256(raw), raw)).collect();
-    let accepted = match entry {
-        JournalEntry::Slice(slice) => &mut slice.accepted,
-        JournalEntry::Reorg(reorg) => &mut reorg.waiting,
-        JournalEntry::Sealed(_) => return Err("a sealed block accepts no transactions".into()),
-    };
-    for tx in accepted {
-        let found = by_hash.remove(&tx.hash);
-        if let (AcceptedBytes::Log(raw), Some(found)) = (&mut tx.raw, found) {
-            *raw = Some(found.clone());
-        }
-    }
-    match by_hash.keys().min() {
-        Some(hash) => Err(format!("the row does not accept the transaction {hash}")),
-        None => Ok(()),
-    }
 }

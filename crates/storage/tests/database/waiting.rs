@@ -2,7 +2,7 @@
 
 use std::slice::from_ref;
 
-use alloy_primitives::keccak256;
+use alloy_primitives::{B64, keccak256};
 use turnpike_storage::{
     AcceptedBytes, AcceptedTx, Database, JournalEntry, JournalRow, ReorgEntry, SliceEntry,
     StorageError,
@@ -21,6 +21,15 @@ fn refused(raw: &[u8]) -> JournalEntry {
 fn reorg(waiting: Vec<AcceptedTx>, refused: &[&[u8]]) -> JournalEntry {
     let refused = refused.iter().map(|raw| (keccak256(raw), "nonce too low".into())).collect();
     JournalEntry::Reorg(ReorgEntry { first_block: 1, reason: "forced".into(), waiting, refused })
+}
+
+/// A block that skips a transaction.
+fn skipped(raw: &[u8]) -> JournalEntry {
+    let mut entry = included(&[raw]);
+    if let JournalEntry::Slice(SliceEntry { part: Some(part), .. }) = &mut entry {
+        *part.outcomes.last_mut().expect("it has one") = B64::ZERO;
+    }
+    entry
 }
 
 /// A block with these transactions.
@@ -53,7 +62,11 @@ pub(crate) async fn log_holds_what_waits_at_the_end(place: Place) {
         (vec![waiting(from_ref(&three)), refused(b"two")], vec![one.clone(), three.clone()]),
         // Accepted again, and accepted twice.
         (vec![waiting(from_ref(&again))], vec![one.clone(), three.clone(), again.clone()]),
-        (vec![waiting(&[accepted(8, b"one")])], vec![three.clone(), accepted(8, b"one"), again]),
+        (
+            vec![waiting(&[accepted(8, b"one")])],
+            vec![three.clone(), accepted(8, b"one"), again.clone()],
+        ),
+        (vec![skipped(b"three")], vec![three.clone(), accepted(8, b"one"), again.clone()]),
         (vec![included(&[b"two", b"one", b"other"])], vec![three.clone()]),
         // Back from a void block, in front of the others.
         (vec![reorg(vec![accepted(1, b"one")], &[b"two"])], vec![accepted(1, b"one"), three]),

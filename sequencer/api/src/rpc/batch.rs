@@ -9,9 +9,10 @@ use turnpike_http::Allowance;
 
 use super::{
     ResponseText, answer_request,
+    cost::cost,
     error::RpcError,
     request::Request,
-    send::{RawSubmission, cost, send_all},
+    send::{RawSubmission, send_all},
     subscribe::SocketFrame,
 };
 use crate::context::ApiContext;

@@ -9,6 +9,7 @@ mod batch;
 mod call;
 mod chain;
 mod convert;
+mod cost;
 mod error;
 mod eth;
 mod execution_error;
@@ -129,7 +130,7 @@ async fn answer_text(
         Ok(Message::Many(texts)) => answer_batch(context, allowance, texts, frame).await.into(),
         Ok(Message::One(text)) => match Request::parse(text) {
             Err(error) => Some(error.answered(None)).into(),
-            Ok(request) => match allowance.charge(send::cost(&request)) {
+            Ok(request) => match allowance.charge(cost::cost(&request)) {
                 Err(exceeded) => RpcReply::exceeded(exceeded, request.id),
                 Ok(()) => answer_request(context, allowance, &request, frame).await.into(),
             },

@@ -10,11 +10,9 @@ use super::{
     eth,
     method::methods,
     params::Params,
-    registry,
     request::Request,
 };
 use crate::context::ApiContext;
-use crate::costs::submitted_units;
 use crate::wait::{WaitError, WaitGoal, reached};
 use turnpike_sequencer::{Accepted, PreconfirmationError, Refusal};
 
@@ -32,13 +30,6 @@ methods! {
 /// Whether a request submits a transaction.
 pub(super) fn submits(request: &Request<'_>) -> bool {
     matches!(request.method.as_ref(), "eth_sendRawTransaction" | "eth_sendRawTransactionSync")
-}
-
-/// Cost of a request in units. A submitted transaction's bytes, two digits each, are charged before
-/// they are written.
-pub(super) fn cost(request: &Request<'_>) -> u32 {
-    let bytes = if submits(request) { request.params_bytes() / 2 } else { 0 };
-    registry::cost(&request.method).saturating_add(submitted_units(bytes))
 }
 
 /// A raw transaction that a request submits.
@@ -134,26 +125,5 @@ async fn sealed(context: &Arc<ApiContext>, hash: B256, limit: Duration) -> RpcRe
         Ok(Err(WaitError::End(end))) => Err(RpcError::server(end.to_string())),
         Ok(Err(WaitError::Storage(error))) => Err(error.into()),
         Err(_) => Err(RpcError::timed_out(hash, limit)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::value::to_raw_value;
-
-    use super::*;
-
-    #[test]
-    fn submitted_bytes_are_charged() {
-        let cost = |method: &str, bytes: usize| {
-            let raw = Bytes::from(vec![7; bytes]);
-            let text = to_raw_value(&json!({ "method": method, "params": [raw] }));
-            cost(&Request::parse(&text.expect("is JSON")).expect("is a request"))
-        };
-        for method in ["eth_sendRawTransaction", "eth_sendRawTransactionSync"] {
-            assert_eq!(cost(method, 110), registry::cost(method));
-            assert_eq!(cost(method, 128 * 1_000), registry::cost(method) + 1_000);
-        }
-        assert_eq!(cost("eth_call", 128 * 1_000), registry::cost("eth_call"));
     }
 }
