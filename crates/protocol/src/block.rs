@@ -66,7 +66,8 @@ pub struct Parent {
 pub struct BlockInput<T = SignedTx> {
     /// Block number.
     pub number: u64,
-    /// Time, in milliseconds. The header holds it in `timestamp` and [`extra_data`](crate::extra_data).
+    /// Time, in milliseconds. The header holds it in `timestamp` and
+    /// [`extra_data`](crate::extra_data()).
     pub time_ms: u64,
     /// The L1 attributes that the block sees.
     pub origin: Origin,

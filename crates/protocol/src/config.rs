@@ -382,11 +382,11 @@ mod tests {
 
     #[test]
     fn base_fees_that_could_overflow_are_rejected() {
-        let base = ChainConfig { gas_rate: 1 << 37, base_fee_window: 2, ..dev() };
-        assert_eq!(ChainConfig { gas_backlog_max: 10 << 38, ..base.clone() }.validate(), Ok(()));
+        let base = || ChainConfig { gas_rate: 1 << 37, base_fee_window: 2, ..dev() };
+        assert_eq!(ChainConfig { gas_backlog_max: 10 << 38, ..base() }.validate(), Ok(()));
         for config in [
-            ChainConfig { gas_backlog_max: (10 << 38) + 1, ..base.clone() },
-            ChainConfig { gas_rate: (1 << 37) + 1, ..base },
+            ChainConfig { gas_backlog_max: (10 << 38) + 1, ..base() },
+            ChainConfig { gas_rate: (1 << 37) + 1, ..base() },
             ChainConfig { base_fee_min: (1 << 34) + 1, ..dev() },
         ] {
             assert!(matches!(config.validate(), Err(ConfigError::TooHigh { .. })));
