@@ -6,8 +6,6 @@ use alloy_primitives::B256;
 use turnpike_protocol::{BlockInput, ChainConfig, Header, extra_data, time_ms};
 use turnpike_state::{StateCommit, StateRoots, StateView};
 
-#[cfg(feature = "std")]
-use crate::BlockHashes;
 use crate::{
     BlockContext, BlockOutcome, BlockTransaction, BlockTx, ChainSpec, Executed, ExecutionError,
     Included, SkipReason, Skipped, Transactions,
@@ -18,6 +16,8 @@ use crate::{
     profile::Profiles,
     runner::{LOOK_AHEAD, Runner, TxError},
 };
+#[cfg(feature = "std")]
+use crate::{BlockHashes, block_gas::GasUsed};
 
 /// Executes a block on a state and commits its changes: the state transition.
 ///
@@ -152,7 +152,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         }
         match self.runner.run(&tx, remaining) {
             Ok(ran) => {
-                self.gas.use_gas(ran.gas_used, if is_deposit { ran.gas_used } else { 0 });
+                self.gas.used.count(ran.gas_used, is_deposit);
                 self.transactions.push(Included::new(tx, ran));
             }
             Err(TxError::Skip(reason)) => {
@@ -168,7 +168,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
     #[cfg(feature = "std")]
     pub(crate) fn include(&mut self, tx: T, ran: crate::runner::TxOutcome) {
         self.offered += 1;
-        self.gas.use_gas(ran.gas_used, if tx.mint().is_some() { ran.gas_used } else { 0 });
+        self.gas.used.count(ran.gas_used, tx.mint().is_some());
         self.transactions.push(Included::new(tx, ran));
     }
 
@@ -186,12 +186,10 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         lanes: Vec<Vec<Included<T>>>,
         order: Vec<crate::included::LaneNumber>,
         skipped: Vec<Skipped>,
-        gas_used: u64,
+        gas_used: GasUsed,
     ) {
         self.offered += order.len();
-        let all = || lanes.iter().flatten();
-        let deposits = all().filter(|ran| ran.tx.mint().is_some()).map(|ran| ran.gas_used).sum();
-        self.gas.use_gas(gas_used, deposits);
+        self.gas.used.add(gas_used);
         self.gas.skip(skipped.len() as u64);
         self.transactions.push_lanes(lanes, order);
         self.skipped.extend(skipped);
@@ -222,8 +220,8 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
 
     /// Whether a later block has more gas, because the backlog shrinks.
     #[cfg(feature = "std")]
-    pub(crate) fn is_backlogged(&self) -> bool {
-        self.gas.is_backlogged()
+    pub(crate) fn is_gas_backlogged(&self) -> bool {
+        self.gas.is_gas_backlogged()
     }
 
     /// Gas of which transactions may use all without leaving the block full before one of them.

@@ -4,8 +4,8 @@ use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::B256;
 use turnpike_protocol::{
-    ChainConfig, Header, L1Fee, Origin, base_fee, extra_data, gas_backlog, mix_hash, open_backlog,
-    predeploys::SEQUENCER_FEE_VAULT, time_ms as time_of,
+    ChainConfig, Header, L1Fee, Origin, base_fee, extra_data, mix_hash, next_open_backlog,
+    predeploys::SEQUENCER_FEE_VAULT,
 };
 
 use crate::{BlockHashes, OpenBacklog};
@@ -32,8 +32,7 @@ impl BlockContext {
         time_ms: u64,
         origin: &Origin,
     ) -> Self {
-        let open =
-            open_backlog(config, gas_backlog(parent), time_ms.saturating_sub(time_of(parent)));
+        let open = next_open_backlog(config, parent, time_ms);
         Self::with_backlog(config, parent.number + 1, parent_hash, open, time_ms, origin)
     }
 

@@ -11,6 +11,26 @@ pub struct OpenBacklog {
     pub gas_max: u64,
 }
 
+/// Gas that transactions used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct GasUsed {
+    pub(crate) all: u64,
+    /// Thereof by deposits.
+    deposits: u64,
+}
+
+impl GasUsed {
+    /// Counts a transaction.
+    pub(crate) fn count(&mut self, gas: u64, is_deposit: bool) {
+        self.add(Self { all: gas, deposits: if is_deposit { gas } else { 0 } });
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.all = self.all.saturating_add(other.all);
+        self.deposits = self.deposits.saturating_add(other.deposits);
+    }
+}
+
 /// Counts the gas of a block.
 #[derive(Clone, Debug)]
 pub(crate) struct BlockGas {
@@ -18,10 +38,7 @@ pub(crate) struct BlockGas {
     limit: u64,
     /// `None` on chains without backlogs.
     backlog: Option<OpenBacklog>,
-    /// Used by all transactions.
-    used: u64,
-    /// Thereof by deposits.
-    deposits: u64,
+    pub(crate) used: GasUsed,
     /// What the block and its skipped transactions are charged.
     charged: u64,
     /// Charge for a skipped transaction.
@@ -32,7 +49,8 @@ impl BlockGas {
     pub(crate) const fn new(limit: u64, backlog: Option<OpenBacklog>) -> Self {
         let (charged, skipped_gas) =
             if backlog.is_some() { (BLOCK_GAS, SKIPPED_GAS) } else { (0, 0) };
-        Self { limit, backlog, used: 0, deposits: 0, charged, skipped_gas }
+        let used = GasUsed { all: 0, deposits: 0 };
+        Self { limit, backlog, used, charged, skipped_gas }
     }
 
     /// Gas that users' transactions may still use. Deposits use gas, but none of the backlog's
@@ -44,13 +62,13 @@ impl BlockGas {
 
     /// Whether the backlog leaves less than the header's limit. A later block has more.
     #[cfg(feature = "std")]
-    pub(crate) fn is_backlogged(&self) -> bool {
+    pub(crate) fn is_gas_backlogged(&self) -> bool {
         self.backlog_limit().is_some_and(|limit| limit < self.limit)
     }
 
     fn backlog_limit(&self) -> Option<u64> {
         let OpenBacklog { gas, gas_max } = self.backlog?;
-        Some(self.deposits.saturating_add(gas_max.saturating_sub(gas)))
+        Some(self.used.deposits.saturating_add(gas_max.saturating_sub(gas)))
     }
 
     /// Whether the block takes no more users' transactions. They are dropped at no charge.
@@ -67,12 +85,6 @@ impl BlockGas {
         }
     }
 
-    /// Counts transactions of which deposits used `deposits`.
-    pub(crate) fn use_gas(&mut self, used: u64, deposits: u64) {
-        self.used = self.used.saturating_add(used);
-        self.deposits = self.deposits.saturating_add(deposits);
-    }
-
     /// Charges for skipped transactions.
     pub(crate) fn skip(&mut self, transactions: u64) {
         let charge = transactions.saturating_mul(self.skipped_gas);
@@ -86,7 +98,7 @@ impl BlockGas {
     }
 
     const fn spent(&self) -> u64 {
-        self.used.saturating_add(self.charged)
+        self.used.all.saturating_add(self.charged)
     }
 
     /// The backlog after the block; `None` on chains without.

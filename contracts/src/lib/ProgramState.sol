@@ -6,5 +6,5 @@ pragma solidity 0.8.37;
 library ProgramState {
     /// @notice Hash of the machine's state before the first step: fraud-proof/guest/program.elf is loaded, all else is zero.
     bytes32 internal constant INITIAL_STATE =
-        0xf3cfd3702997ee874cb8b2c5968ca9603aa1610cb83c5af6026a971090e6ca6f;
+        0x2df2c16ba803cdc4f26e3fe2b5951a0aef66442decca41e9148c05906e70a7da;
 }

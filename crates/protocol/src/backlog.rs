@@ -45,10 +45,15 @@ pub fn base_fee(config: &ChainConfig, open_backlog: u64) -> u64 {
     u64::try_from(fee).unwrap_or(u64::MAX)
 }
 
+/// The backlog of gas with which a block of this time after `parent` opens.
+pub fn next_open_backlog(config: &ChainConfig, parent: &Header, block_time_ms: u64) -> u64 {
+    let elapsed_ms = block_time_ms.saturating_sub(time_ms(parent));
+    open_backlog(config, gas_backlog(parent), elapsed_ms)
+}
+
 /// Base fee of a block of this time after `parent`, in wei.
 pub fn next_base_fee(config: &ChainConfig, parent: &Header, block_time_ms: u64) -> u64 {
-    let elapsed_ms = block_time_ms.saturating_sub(time_ms(parent));
-    base_fee(config, open_backlog(config, gas_backlog(parent), elapsed_ms))
+    base_fee(config, next_open_backlog(config, parent, block_time_ms))
 }
 
 #[cfg(test)]

@@ -32,7 +32,8 @@ mod transaction;
 mod withdrawal;
 
 pub use backlog::{
-    BLOCK_GAS, SKIPPED_GAS, TRANSACTION_GAS_MIN, base_fee, next_base_fee, open_backlog,
+    BLOCK_GAS, SKIPPED_GAS, TRANSACTION_GAS_MIN, base_fee, next_base_fee, next_open_backlog,
+    open_backlog,
 };
 pub use batch::{
     BATCH_VERSION, Batch, BatchBlock, BatchEncoder, BatchError, BatchHead, BatchLimits,

@@ -78,6 +78,11 @@ impl<S> PartialState<S> {
         self.source
     }
 
+    /// A code that was added or read before.
+    fn known_code(&self, hash: &B256) -> Option<&Bytecode> {
+        self.codes.get(hash).or_else(|| self.loaded.get(hash))
+    }
+
     fn usable(&self) -> Result<(), WitnessError> {
         if self.abandoned { Err(WitnessError::Abandoned) } else { Ok(()) }
     }
@@ -143,7 +148,7 @@ impl<S: PreimageSource> StateView for PartialState<S> {
         if *hash == KECCAK256_EMPTY {
             return Ok(Bytecode::new());
         }
-        if let Some(code) = self.codes.get(hash).or_else(|| self.loaded.get(hash)) {
+        if let Some(code) = self.known_code(hash) {
             return Ok(code.clone());
         }
         let code = self.load_code(hash)?;
@@ -158,9 +163,7 @@ impl<S: PreimageSource> StateView for PartialState<S> {
 
     /// Does not read the code if the source is trusted with its length.
     fn code_len(&mut self, hash: &B256) -> Result<usize, WitnessError> {
-        let is_here = *hash == KECCAK256_EMPTY
-            || self.codes.contains_key(hash)
-            || self.loaded.contains_key(hash);
+        let is_here = *hash == KECCAK256_EMPTY || self.known_code(hash).is_some();
         if is_here || !S::IS_CHECKED {
             return self.code(hash).map(|code| code.len());
         }

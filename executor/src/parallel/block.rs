@@ -103,8 +103,8 @@ where
     }
 
     /// Whether the backlog of gas limits the block more than its header. A later block has more.
-    pub fn is_backlogged(&self) -> bool {
-        self.main.is_backlogged()
+    pub fn is_gas_backlogged(&self) -> bool {
+        self.main.is_gas_backlogged()
     }
 
     pub(super) fn start(&self) -> WaveStart<'_, S> {

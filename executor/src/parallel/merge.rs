@@ -21,6 +21,7 @@ use super::{
 use crate::faults::{self, Fault};
 use crate::{
     BlockTransaction, ExecutionError, FeeRule, Skipped,
+    block_gas::GasUsed,
     block_state::{FeeAmounts, LaneBase},
     included::{LaneNumber, NO_LANE},
     profile::Call,
@@ -74,12 +75,12 @@ where
         let mut order: Vec<_> = lane_of.map(|lane| merged[usize::from(*lane)]).collect();
         let (mut included, mut skipped) = (Vec::with_capacity(lanes.len()), Vec::new());
         let first = self.main.offered();
-        let mut gas_used = 0;
+        let mut gas_used = GasUsed::default();
         for lane in lanes {
-            gas_used += lane.gas_used;
+            gas_used.add(lane.gas_used);
             report.reused += lane.reused;
             if lane.len() > 0 {
-                let (transactions, gas, time) = (lane.len(), lane.gas_used, lane.time);
+                let (transactions, gas, time) = (lane.len(), lane.gas_used.all, lane.time);
                 report.lanes.push(LaneReport { transactions, gas, time });
             }
             for (number, tx, reason) in lane.skipped {

@@ -177,12 +177,16 @@ fn block(step_ms: u64, transactions: Vec<TxEnvelope>) -> BatchBlock {
     BatchBlock { step_ms, transactions, ..Default::default() }
 }
 
+/// The input of a call: its number, far from those of other calls.
+fn input_of(number: u64) -> Bytes {
+    U256::from(number << 32).to_be_bytes::<32>().into()
+}
+
 /// The costs of two blocks that call the contract, with half of the gas and with all of it. The
 /// input is the number of the call.
 fn costs(chain: &mut Chain, nonce: u64, contract: Address, gas: u64) -> (Cost, Cost) {
-    let input = |number: u64| -> Bytes { U256::from(number << 32).to_be_bytes::<32>().into() };
     let calls = [(0, gas / 2), (1, gas)];
-    let calls = calls.map(|(at, gas)| vec![call(nonce + at, contract, gas, input(at))]);
+    let calls = calls.map(|(at, gas)| vec![call(nonce + at, contract, gas, input_of(at))]);
     let (smaller, larger) = costs_of(chain, calls);
     assert!(larger.gas > gas - gas / 5, "the gas is used: {}", larger.gas);
     (smaller, larger)
@@ -213,8 +217,7 @@ fn check_chain(name: &str, keeps: Keeps, mut chain: Chain) {
 fn check_whole(name: &str, chain: &mut Chain) {
     let config = Genesis::dev().config;
     let count = (config.block_gas_limit >> 24) - 1;
-    let input = |number: u64| -> Bytes { U256::from(number << 32).to_be_bytes::<32>().into() };
-    let calls = (2..2 + count).map(|at| call(at, CONTRACT, 1 << 24, input(at))).collect();
+    let calls = (2..2 + count).map(|at| call(at, CONTRACT, 1 << 24, input_of(at))).collect();
     let (_, whole) = costs_of(chain, [Vec::new(), calls]);
     println!("{name:12} a whole block: gas {} steps {}", whole.gas, whole.steps);
     assert!(whole.gas > config.block_gas_limit / 5 * 4, "{name}: {} gas", whole.gas);

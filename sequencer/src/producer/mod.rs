@@ -221,9 +221,9 @@ impl Producer {
             let rest = self.run_slice(&mut open, &mut intake)?;
             self.has_more = rest != PoolRemainder::Empty;
             let is_too_large = rest == PoolRemainder::TooLarge;
-            // With a backlog, the next block has more room only once time has passed.
-            let is_full = is_too_large && !open.is_backlogged();
-            let waits = is_too_large && open.is_backlogged();
+            // With a backlog of gas, the next block has more room only once time has passed.
+            let waits = is_too_large && open.is_gas_backlogged();
+            let is_full = is_too_large && !waits;
             let is_last = is_full || command.is_some() || Instant::now() >= deadline;
             if is_last && !is_due && open.is_empty() {
                 // Every transaction was refused or waits for a lower base fee.
@@ -429,7 +429,8 @@ impl Producer {
         self.started_at + interval.saturating_mul(next)
     }
 
-    /// Whether deposits wait, or transactions that pay the base fee, which falls with time.
+    /// Whether deposits wait, or transactions that pay the base fee. It falls with time, so the pool
+    /// gets the current one first.
     fn has_work(&self) -> bool {
         let queued = self.handles.settlement.blocking_read().deposits.len() as u64;
         if queued > self.production().deposits_consumed {

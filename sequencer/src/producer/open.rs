@@ -148,8 +148,8 @@ impl<'a> OpenBlock<'a> {
     }
 
     /// Whether a block that is opened later has more room for gas.
-    pub(super) fn is_backlogged(&self) -> bool {
-        self.block.is_backlogged()
+    pub(super) fn is_gas_backlogged(&self) -> bool {
+        self.block.is_gas_backlogged()
     }
 
     /// Executes transactions. Returns those that were invalid at their turn, each with the reason.

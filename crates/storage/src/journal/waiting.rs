@@ -47,7 +47,8 @@ const FILLED: &str = "waiting";
 /// Rows read at a time to fill the log.
 const ROWS_STEP: i64 = 256;
 
-/// Transactions that wait after some rows of the journal. [`Database::waiting`](crate::Database::waiting) reads the log.
+/// Transactions that wait after some rows of the journal.
+/// [`Database::waiting`](crate::Database::waiting) reads the log.
 #[derive(Debug, Default)]
 pub struct WaitingTxs {
     logged: LoggedTxs,

@@ -97,6 +97,11 @@ pub(crate) fn part(
     JournalEntry::Slice(SliceEntry { part: Some(part), ..SliceEntry::default() })
 }
 
+/// The block after genesis with these transactions, in one row.
+pub(crate) fn included(raws: &[&[u8]]) -> JournalEntry {
+    part(&input(1, &[]), true, raws, true)
+}
+
 /// A row of pending transactions.
 pub(crate) fn waiting(accepted: &[AcceptedTx]) -> JournalEntry {
     JournalEntry::Slice(SliceEntry { accepted: accepted.to_vec(), ..SliceEntry::default() })

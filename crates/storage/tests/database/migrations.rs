@@ -13,7 +13,7 @@ use turnpike_storage::{
 };
 
 use crate::{
-    fixture::{CHAIN, accepted, input, open, part, reopen, waiting},
+    fixture::{CHAIN, accepted, included, open, reopen, waiting},
     place::{DatabasePart, Place},
 };
 
@@ -73,15 +73,7 @@ pub(crate) async fn waiting_transactions_of_old_rows_are_logged(place: Place) {
         let mut journal = place.create(DatabasePart::Journal).await;
         migrate(&mut journal, JOURNAL).await;
         for row in [first_row(), accepting_row()] {
-            sqlx::query(
-                "INSERT INTO journal (sequence, epoch, payload, checksum) VALUES ($1, 6, $2, $3)",
-            )
-            .bind(i64::try_from(row.sequence).expect("small"))
-            .bind(row.payload.to_vec())
-            .bind(row.checksum.to_vec())
-            .execute(&mut journal)
-            .await
-            .expect("writes");
+            insert_row(&mut journal, &row).await;
         }
         let mut index = place.create(DatabasePart::Index).await;
         migrate(&mut index, INDEX).await;
@@ -101,13 +93,19 @@ pub(crate) async fn waiting_transactions_of_old_rows_are_logged(place: Place) {
     replica.append_rows(&decoded).await.expect("appends");
     assert_eq!(replica.encoded_rows(0, 9).await.expect("reads"), rows);
     assert_eq!(replica.waiting().await.expect("reads"), std::slice::from_ref(&waits));
-    database.append(&[included(b"later")]).await.expect("appends");
+    database.append(&[included(&[b"later"])]).await.expect("appends");
     assert_eq!(reopen(database, &place).await.waiting().await.expect("reads"), []);
 }
 
-/// A block with this transaction.
-fn included(raw: &[u8]) -> JournalEntry {
-    part(&input(1, &[]), true, &[raw], true)
+/// Adds a row as the first release did.
+async fn insert_row(journal: &mut AnyConnection, row: &EncodedRow) {
+    sqlx::query("INSERT INTO journal (sequence, epoch, payload, checksum) VALUES ($1, 6, $2, $3)")
+        .bind(i64::try_from(row.sequence).expect("small"))
+        .bind(row.payload.to_vec())
+        .bind(row.checksum.to_vec())
+        .execute(journal)
+        .await
+        .expect("writes");
 }
 
 pub(crate) async fn database_of_the_first_migrations_keeps_its_rows(place: Place) {
@@ -133,15 +131,7 @@ pub(crate) async fn database_of_the_first_migrations_keeps_its_rows(place: Place
             .execute(&mut journal)
             .await
             .expect("writes");
-        let row = first_row();
-        sqlx::query(
-            "INSERT INTO journal (sequence, epoch, payload, checksum) VALUES (0, 6, $1, $2)",
-        )
-        .bind(row.payload.to_vec())
-        .bind(row.checksum.to_vec())
-        .execute(&mut journal)
-        .await
-        .expect("writes");
+        insert_row(&mut journal, &first_row()).await;
         let mut index = place.create(DatabasePart::Index).await;
         migrate(&mut index, INDEX).await;
         execute(&mut index, "UPDATE indexed SET sequence = 1, epoch = 6").await;

@@ -9,7 +9,7 @@ use turnpike_storage::{
 };
 
 use crate::{
-    fixture::{accepted, input, open, part, reopen, waiting},
+    fixture::{accepted, included, open, reopen, waiting},
     place::{DatabasePart, Place},
 };
 
@@ -30,11 +30,6 @@ fn skipped(raw: &[u8]) -> JournalEntry {
         *part.outcomes.last_mut().expect("it has one") = B64::ZERO;
     }
     entry
-}
-
-/// A block with these transactions.
-fn included(raws: &[&[u8]]) -> JournalEntry {
-    part(&input(1, &[]), true, raws, true)
 }
 
 async fn log(database: &Database) -> Vec<AcceptedTx> {

@@ -22,8 +22,8 @@ use turnpike_executor::{
     CallRequest, Checks, ExecutionResult, InvalidTransaction, Sandbox, SandboxError, SandboxTx,
 };
 use turnpike_protocol::{
-    BLOCK_GAS, ChainConfig, Header, Origin, ReceiptEnvelope, TxEnvelope, base_fee, extra_data,
-    gas_backlog, open_backlog, time_ms,
+    BLOCK_GAS, ChainConfig, Header, Origin, ReceiptEnvelope, TxEnvelope, extra_data, next_base_fee,
+    next_open_backlog, time_ms,
 };
 use turnpike_storage::{BlockRecord, ReceiptRecord};
 
@@ -184,7 +184,7 @@ impl Simulation<'_> {
         let blooms = receipts.iter().map(|receipt| receipt.logs_bloom());
         header.logs_bloom = blooms.fold(Bloom::ZERO, |all, bloom| all | *bloom);
         let time_ms = time_ms(&header);
-        let open = self.open_backlog(time_ms);
+        let open = next_open_backlog(self.chain.config(), &self.parent, time_ms);
         let backlog = open.saturating_add(header.gas_used).saturating_add(BLOCK_GAS);
         header.extra_data = extra_data(backlog, time_ms);
         check_held(self.started)?;
@@ -192,17 +192,11 @@ impl Simulation<'_> {
         self.answer(header, made)
     }
 
-    /// The backlog of gas with which a block of this time opens.
-    fn open_backlog(&self, block_time_ms: u64) -> u64 {
-        let elapsed_ms = block_time_ms.saturating_sub(time_ms(&self.parent));
-        open_backlog(self.chain.config(), gas_backlog(&self.parent), elapsed_ms)
-    }
-
     fn header(&self, planned: &Planned) -> Result<Header, RpcError> {
         let config = self.chain.config();
         let base_fee = match self.checks {
             Checks::Transaction => {
-                base_fee(config, self.open_backlog(planned.timestamp.saturating_mul(1_000)))
+                next_base_fee(config, &self.parent, planned.timestamp.saturating_mul(1_000))
             }
             Checks::Call => 0,
         };
