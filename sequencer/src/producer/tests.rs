@@ -158,14 +158,14 @@ fn refused_transaction_does_not_count_in_its_block() {
 
 #[test]
 fn transactions_that_fit_share_a_slice() {
-    let fit = usize::try_from(SLICE_GAS_MAX / TRANSFER_GAS).expect("few");
-    assert!(fit <= SLICE_TRANSACTIONS_MAX);
-    let (built, pool) = build_from(fit as u64 + 100, TRANSFER_GAS, |config| {
+    let count = SLICE_TRANSACTIONS_MAX as u64 + 100;
+    assert!(SLICE_TRANSACTIONS_MAX as u64 * TRANSFER_GAS <= SLICE_GAS_MAX);
+    let (built, pool) = build_from(count, TRANSFER_GAS, |config| {
         config.entry_bytes_max = 10_000_000;
         config.entry_inflated_bytes_max = 20_000_000;
     });
     assert!(pool.is_empty());
-    assert_eq!(built.slices, [1, fit, 100], "the deposit runs first");
+    assert_eq!(built.slices, [1, SLICE_TRANSACTIONS_MAX, 100], "the deposit runs first");
 }
 
 /// A producer on the test's thread that knows nothing of L1.

@@ -7,12 +7,13 @@ use turnpike_protocol::SignedTx;
 
 use super::TestSequencer;
 
-/// Submits a transaction of each user while no block is made, in the order of the tips. A slice has
-/// room for two of them. Returns their hashes.
+/// Submits two transactions of each user while no block is made, in the order of the tips. A slice
+/// has room for four of them. Returns the hashes of each user's first.
 async fn fill(sequencer: &mut TestSequencer, tips: [u128; 3]) -> Vec<B256> {
     sequencer.handles().control.pause().await.expect("runs");
     let mut sent = Vec::new();
-    for (user, tip) in tips.into_iter().enumerate() {
+    for (user, tip) in tips.into_iter().chain(tips).enumerate() {
+        let user = user % tips.len();
         let tx = TxEip1559 {
             chain_id: sequencer.genesis.config.chain_id,
             nonce: sequencer.next_nonce(user).await,
@@ -28,6 +29,7 @@ async fn fill(sequencer: &mut TestSequencer, tips: [u128; 3]) -> Vec<B256> {
         sent.push(tx.hash());
     }
     sequencer.handles().control.resume().await.expect("runs");
+    sent.truncate(tips.len());
     sent
 }
 
