@@ -1,4 +1,4 @@
-// Checks that tests detect faults in settlement and in the backlog of gas: changes one line of a source at a time and expects a suite to fail. Exits 0 if every
+// Checks that tests detect faults in settlement, in the backlogs and in the counting of work: changes one line of a source at a time and expects a suite to fail. Exits 0 if every
 // fault is detected. Sources are changed in place and restored, so nothing else may build meanwhile. Not part of `make test`: it compiles a
 // suite for each fault.
 //
@@ -21,6 +21,7 @@ const SUITES = {
   posting: cargo("--test", "posting", "--", "--test-threads=2"),
   reference: cargo("--test", "reference"),
   parallel: cargo("--test", "parallel"),
+  work: cargo("--test", "work"),
   backlog: cargo("--lib", "backlog::"),
   sequencer: ["cargo", "test", "--locked", "--workspace", "--quiet", "--lib", "driver::"],
 };
@@ -45,14 +46,24 @@ const FAULTS = [
   ["repack: an old origin", "posting", "batcher/src/recorded.rs", "age > self.config.origin_age_max / 2", "age > u64::MAX / 2"],
   ["repack: other blocks", "posting", "batcher/src/recorded.rs", "if !is_held && !reads_again", "if !is_held && false"],
   ["repack: other nonces", "posting", "crates/tx-manager/src/nonces.rs", "unneeded.last().map(|(nonce, _)| nonce)", "unneeded.last().map(|(nonce, _)| nonce + 1)"],
-  ["backlog: skipped at no charge", "reference", "executor/src/block.rs", "                self.gas.skip(1);\n", ""],
-  ["backlog: skipped in a lane at no charge", "parallel", "executor/src/block.rs", "        self.gas.skip(skipped.len() as u64);\n", ""],
-  ["backlog: full blocks are charged", "reference", "executor/src/block.rs", "if !is_deposit && self.gas.is_full() {", "if false {"],
-  ["backlog: time pays nothing off", "reference", "crates/protocol/src/backlog.rs", "gas_backlog.saturating_sub(u64::try_from(paid_off).unwrap_or(u64::MAX))", "gas_backlog + 0 * u64::try_from(paid_off).unwrap_or(0)"],
-  ["backlog: allowance after the block", "reference", "executor/src/block_gas.rs", "gas_max.saturating_sub(gas)))", "gas_max.saturating_sub(gas + self.used.all)))"],
-  ["backlog: deposits take its room", "reference", "executor/src/block_gas.rs", "self.used.deposits.saturating_add(gas_max.saturating_sub(gas))", "gas_max.saturating_sub(gas)"],
-  ["backlog: no charge for a block", "reference", "executor/src/block_gas.rs", "(BLOCK_GAS, SKIPPED_GAS) } else", "(0, SKIPPED_GAS) } else"],
-  ["backlog: uncapped base fee", "backlog", "crates/protocol/src/backlog.rs", "open_backlog.min(config.gas_backlog_max)", "open_backlog"],
+  ["backlog: skipped at no charge", "reference", "executor/src/block.rs", "                self.room.skip(1);\n", ""],
+  ["backlog: skipped in a lane at no charge", "parallel", "executor/src/block.rs", "        self.room.skip(skipped.len() as u64);\n", ""],
+  ["backlog: full blocks are charged", "reference", "executor/src/block.rs", "if !is_deposit && self.room.is_full() {", "if false {"],
+  ["backlog: time pays nothing off", "reference", "crates/protocol/src/backlog.rs", "backlog.minus(Load { gas: paid_off(config.gas_rate), work: paid_off(config.work_rate) })", "backlog.minus(Load { gas: 0 * paid_off(config.gas_rate), work: 0 })"],
+  ["backlog: allowance after the block", "reference", "executor/src/room.rs", "self.used.deposits.plus(max.minus(open))", "self.used.deposits.plus(max.minus(open.plus(self.used.all)))"],
+  ["backlog: deposits take its room", "reference", "executor/src/room.rs", "self.used.deposits.plus(max.minus(open))", "max.minus(open)"],
+  ["backlog: no charge for a block", "reference", "executor/src/room.rs", "(BLOCK_LOAD, SKIPPED_LOAD) } else", "(Load::default(), SKIPPED_LOAD) } else"],
+  ["backlog: uncapped base fee", "backlog", "crates/protocol/src/backlog.rs", "u128::from(open.min(max))", "u128::from(open.max(max.min(0)))"],
+  ["backlog: the fee follows gas alone", "reference", "crates/protocol/src/backlog.rs", "if gas.0 * work.1 >= work.0 * gas.1 { gas }", "if true { gas }"],
+  ["backlog: work has no maximum", "reference", "executor/src/room.rs", "|| self.work() == 0)", "|| false)"],
+  ["backlog: lanes pass the maximum of work", "parallel", "executor/src/room.rs", "self.gas().min(self.work().saturating_sub(1) / crate::work::WORK_PER_GAS)", "self.gas()"],
+  ["work: forgotten when a frame ends", "work", "executor/src/work.rs", "        self.limits.pop();\n", "        self.limits.pop();\n        self.beyond_gas = self.beyond_gas.min(TRANSACTION);\n"],
+  ["work: a call gets all", "work", "executor/src/work.rs", "u128::from(left.unsigned_abs()) * u128::from(given) / all.max(1)", "u128::from(left.unsigned_abs()) * all / all.max(1)"],
+  ["work: what a call leaves is lost", "work", "executor/src/work.rs", "self.limit = self.limits.last().copied().unwrap_or(self.limit);", "self.limit = self.beyond_gas;"],
+  ["work: frames end as they like", "work", "executor/src/frames.rs", "if !meter.is_over(gas, given) {", "if true {"],
+  ["work: hashes without end", "work", "executor/src/metered.rs", "if !host.chain_mut().meter().take(&interpreter.gas, work::keccak(len, cost)) {", "if host.chain_mut().meter().take(&interpreter.gas, i64::MAX) {"],
+  ["work: no gas pays for it", "work", "executor/src/frames.rs", "init_and_floor_gas.floor_gas.max(least)", "init_and_floor_gas.floor_gas.max(least.min(0))"],
+  ["work: precompiles count as gas", "work", "executor/src/work.rs", "            self.count(beyond_gas);\n", ""],
   ["rerun: distances lost", "sequencer", "sequencer/src/driver/rerun.rs", "entry.l1_time, Some(step_ms))", "entry.l1_time, Some(step_ms / 2))"],
   ["rerun: posted blocks again", "sequencer", "sequencer/src/driver/reorg.rs", "            taken.remove_posted(derived);\n", ""],
   ["rerun: deposits again", "sequencer", "sequencer/src/driver/rerun.rs", "&deposits[left_of(&deposits, next, deposits_end)]", "&deposits[left_of(&deposits, next.saturating_sub(1), deposits_end)]"],

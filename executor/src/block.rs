@@ -3,21 +3,23 @@
 use alloc::{sync::Arc, vec::Vec};
 
 use alloy_primitives::B256;
-use turnpike_protocol::{BlockInput, ChainConfig, Header, extra_data, time_ms};
+use turnpike_protocol::{
+    BlockInput, ChainConfig, Header, TRANSACTION_GAS_MIN, extra_data, time_ms,
+};
 use turnpike_state::{StateCommit, StateRoots, StateView};
 
 use crate::{
     BlockContext, BlockOutcome, BlockTransaction, BlockTx, ChainSpec, Executed, ExecutionError,
     Included, SkipReason, Skipped, Transactions,
-    block_gas::BlockGas,
     block_state::Tables,
     evm_context::EvmContext,
     keccak::KeccakMemo,
     profile::Profiles,
+    room::BlockRoom,
     runner::{LOOK_AHEAD, Runner, TxError},
 };
 #[cfg(feature = "std")]
-use crate::{BlockHashes, block_gas::GasUsed};
+use crate::{BlockHashes, room::Used};
 
 /// Executes a block on a state and commits its changes: the state transition.
 ///
@@ -74,7 +76,7 @@ pub struct BlockExecutor<S: StateView, T = BlockTx> {
     pub(crate) runner: Runner<S>,
     header: Header,
     offered: usize,
-    gas: BlockGas,
+    room: BlockRoom,
     transactions: Transactions<T>,
     skipped: Vec<Skipped>,
 }
@@ -111,7 +113,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
             runner,
             header: context.header.clone(),
             offered: 0,
-            gas: BlockGas::new(context.header.gas_limit, context.backlog),
+            room: BlockRoom::new(context.header.gas_limit, context.backlog),
             transactions: Transactions::default(),
             skipped: Vec::new(),
         })
@@ -145,18 +147,22 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         self.offered += 1;
         let is_deposit = tx.mint().is_some();
         let remaining = self.gas_remaining();
-        if !is_deposit && self.gas.is_full() {
-            let reason = SkipReason::BlockGas { gas_limit: tx.gas_limit(), remaining };
+        if !is_deposit && self.room.is_full() {
+            let reason = if remaining < TRANSACTION_GAS_MIN {
+                SkipReason::BlockGas { gas_limit: tx.gas_limit(), remaining }
+            } else {
+                SkipReason::BlockWork
+            };
             self.skipped.push(Skipped { index, hash: tx.hash(), reason });
             return Ok(());
         }
         match self.runner.run(&tx, remaining) {
             Ok(ran) => {
-                self.gas.used.count(ran.gas_used, is_deposit);
+                self.room.used.count(ran.load(), is_deposit);
                 self.transactions.push(Included::new(tx, ran));
             }
             Err(TxError::Skip(reason)) => {
-                self.gas.skip(1);
+                self.room.skip(1);
                 self.skipped.push(Skipped { index, hash: tx.hash(), reason });
             }
             Err(TxError::Fatal(error)) => return Err(error),
@@ -168,7 +174,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
     #[cfg(feature = "std")]
     pub(crate) fn include(&mut self, tx: T, ran: crate::runner::TxOutcome) {
         self.offered += 1;
-        self.gas.used.count(ran.gas_used, tx.mint().is_some());
+        self.room.used.count(ran.load(), tx.mint().is_some());
         self.transactions.push(Included::new(tx, ran));
     }
 
@@ -178,7 +184,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         self.offered
     }
 
-    /// Appends transactions that ran in lanes and used `gas_used` together. `order` contains the
+    /// Appends transactions that ran in lanes and used this together. `order` contains the
     /// lane of each.
     #[cfg(feature = "std")]
     pub(crate) fn include_lanes(
@@ -186,11 +192,11 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         lanes: Vec<Vec<Included<T>>>,
         order: Vec<crate::included::LaneNumber>,
         skipped: Vec<Skipped>,
-        gas_used: GasUsed,
+        used: Used,
     ) {
         self.offered += order.len();
-        self.gas.used.add(gas_used);
-        self.gas.skip(skipped.len() as u64);
+        self.room.used.add(used);
+        self.room.skip(skipped.len() as u64);
         self.transactions.push_lanes(lanes, order);
         self.skipped.extend(skipped);
     }
@@ -209,32 +215,44 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
 
     /// Gas that the block has left for users' transactions.
     pub fn gas_remaining(&self) -> u64 {
-        self.gas.remaining()
+        self.room.gas()
+    }
+
+    /// Gas limits that transactions may have together so that each has its turn, whatever they use.
+    #[cfg(feature = "std")]
+    pub(crate) fn gas_limits(&self) -> u64 {
+        self.room.gas_limits()
     }
 
     /// From now on, skipped transactions are not charged.
     #[cfg(feature = "std")]
-    pub(crate) const fn leave_out_skipped(&mut self) {
-        self.gas.leave_out_skipped();
+    pub(crate) fn leave_out_skipped(&mut self) {
+        self.room.leave_out_skipped();
     }
 
-    /// Whether a later block has more gas, because the backlog shrinks.
+    /// Whether a later block has more room, because the backlog shrinks.
     #[cfg(feature = "std")]
-    pub(crate) fn is_gas_backlogged(&self) -> bool {
-        self.gas.is_gas_backlogged()
+    pub(crate) fn is_backlogged(&self) -> bool {
+        self.room.is_backlogged()
     }
 
-    /// Gas of which transactions may use all without leaving the block full before one of them.
+    /// Whether a user's transaction has its turn, and not only a place among the skipped.
+    #[cfg(feature = "std")]
+    pub(crate) fn takes(&self, tx: &T) -> bool {
+        tx.mint().is_some() || (!self.room.is_full() && tx.gas_limit() <= self.room.gas())
+    }
+
+    /// [`Self::gas_limits`] of transactions after which the block is not full.
     #[cfg(feature = "std")]
     pub(crate) fn gas_before_full(&self) -> u64 {
-        self.gas.before_full()
+        self.room.before_full()
     }
 
     /// Ends the block and returns its changes. The state view is unchanged. Waits for the parent's
     /// hash, if that is deferred.
     pub fn finish(self) -> Result<(Executed<T>, Workspace), ExecutionError<S::Error>> {
-        let Self { runner, mut header, transactions, skipped, gas, .. } = self;
-        if let Some(backlog) = gas.backlog() {
+        let Self { runner, mut header, transactions, skipped, room, .. } = self;
+        if let Some(backlog) = room.backlog() {
             header.extra_data = extra_data(backlog, time_ms(&header));
         }
         let Runner { evm, profiles, .. } = runner;

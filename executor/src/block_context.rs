@@ -4,7 +4,7 @@ use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::B256;
 use turnpike_protocol::{
-    ChainConfig, Header, L1Fee, Origin, base_fee, extra_data, mix_hash, next_open_backlog,
+    ChainConfig, Header, L1Fee, Load, Origin, base_fee, extra_data, mix_hash, next_open_backlog,
     predeploys::SEQUENCER_FEE_VAULT,
 };
 
@@ -19,7 +19,7 @@ pub struct BlockContext {
     pub hashes: BlockHashes,
     /// Price of L1 data. `None` if transactions do not pay for it.
     pub l1_fee: Option<L1Fee>,
-    /// The backlog of gas. `None` if only the header limits the block's gas.
+    /// The backlog. `None` if only the header limits the block's gas.
     pub backlog: Option<OpenBacklog>,
 }
 
@@ -36,16 +36,17 @@ impl BlockContext {
         Self::with_backlog(config, parent.number + 1, parent_hash, open, time_ms, origin)
     }
 
-    /// The block with this number and this backlog of gas, on the parent with this hash.
+    /// The block with this number and this backlog, on the parent with this hash.
     pub(crate) fn with_backlog(
         config: &ChainConfig,
         number: u64,
         parent_hash: B256,
-        open: u64,
+        open: Load,
         time_ms: u64,
         origin: &Origin,
     ) -> Self {
-        let backlog = OpenBacklog { gas: open, gas_max: config.gas_backlog_max };
+        let max = Load { gas: config.gas_backlog_max, work: config.work_backlog_max };
+        let backlog = OpenBacklog { open, max };
         let header = Header {
             parent_hash,
             ommers_hash: EMPTY_OMMER_ROOT_HASH,

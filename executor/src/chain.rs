@@ -9,7 +9,7 @@ use std::{
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use turnpike_protocol::{
-    BlockInput, ChainConfig, Genesis, Header, Origin, Parent, gas_backlog, time_ms,
+    BlockInput, ChainConfig, Genesis, Header, Origin, Parent, backlog, time_ms,
 };
 use turnpike_state::{
     Account, AccountDiff, AccountProof, FlatState, HistoricalView, History, HistoryLimits,
@@ -262,7 +262,7 @@ impl Chain {
         self.asked = Mutex::default();
         let (promise, hash) = DeferredHash::promised();
         let parent = Parent { number, time_ms, origin: Some(origin.entry) };
-        self.tip = Tip { parent, gas_backlog: gas_backlog(&header), hash: hash.clone() };
+        self.tip = Tip { parent, backlog: backlog(&header), hash: hash.clone() };
         self.closed.push_back(PendingHead { parent, hash });
         ClosedBlock { executed, diff, roots, hash: promise, engine: Arc::clone(&self.engine) }
     }

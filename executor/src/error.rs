@@ -17,9 +17,19 @@ pub enum SkipReason {
         /// Gas left in the block.
         remaining: u64,
     },
+    /// The block has no work left.
+    #[error("the block has no work left for a further transaction")]
+    BlockWork,
     /// The transaction is invalid at its turn: nonce, balance, fees, gas limits or chain id.
     #[error("{0}")]
     Invalid(InvalidTransaction),
+}
+
+impl SkipReason {
+    /// Whether the transaction only lacked room. A later block may include it.
+    pub const fn lacks_room(&self) -> bool {
+        matches!(self, Self::BlockGas { .. } | Self::BlockWork)
+    }
 }
 
 /// Execution failed. A transaction is never the cause.

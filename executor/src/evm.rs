@@ -1,4 +1,4 @@
-//! The EVM: revm with the chain's rules, precompiles, KECCAK256 and EXTCODESIZE.
+//! The EVM: revm with the chain's rules, precompiles and instructions.
 
 use revm::{
     Context, MainBuilder as _,
@@ -16,9 +16,10 @@ use crate::{
     code_size,
     env::{blobs_max, block_env},
     evm_context::EvmContext,
-    keccak,
+    metered,
     precompiles::BoundedPrecompiles,
     spec::VAULTS,
+    work::WorkMeter,
 };
 
 pub(crate) type TurnpikeEvm<S> = Evm<
@@ -46,12 +47,16 @@ pub(crate) fn evm<S: StateView>(
     if spec.fees == FeeRule::Vaults {
         context.journaled_state.set_credit_recipients(&VAULTS);
     }
+    context.chain.meter = WorkMeter::new(spec.meters_work);
     context.cfg = cfg;
     context.block = block_env(spec.fork, header);
     let mut evm = context.build_mainnet().with_precompiles(BoundedPrecompiles::new(spec));
     let instructions = evm.instruction.instruction_table_mut();
     instructions[usize::from(opcode::KECCAK256)] =
-        Instruction::new(keccak::instruction::<EvmContext<S>>);
+        Instruction::new(metered::keccak256::<EvmContext<S>>);
     instructions[usize::from(opcode::EXTCODESIZE)] = Instruction::new(code_size::instruction::<S>);
+    if spec.meters_work {
+        metered::install(&mut evm.instruction);
+    }
     evm
 }

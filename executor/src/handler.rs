@@ -5,19 +5,21 @@ use core::marker::PhantomData;
 use alloy_primitives::U256;
 use revm::{
     context_interface::{
-        Block as _, ContextTr, JournalTr, LocalContextTr as _, Transaction as _,
+        Block as _, Cfg as _, ContextTr, JournalTr, LocalContextTr as _, Transaction as _,
         journaled_state::account::JournaledAccountTr as _,
         result::{
             EVMError, ExecutionResult, HaltReason, InvalidTransaction, OutOfGasError, ResultGas,
         },
     },
     handler::{EvmTr, FrameResult, Handler, post_execution, pre_execution, validation},
-    interpreter::InitialAndFloorGas,
+    interpreter::{GasTracker, InitialAndFloorGas, interpreter_action::FrameInit},
     primitives::{TxKind, hardfork::SpecId},
 };
 use turnpike_state::StateView;
 
-use crate::{FeeRule, base::ViewError, evm::TurnpikeEvm, evm_context::EvmContext, rules::TxRules};
+use crate::{
+    FeeRule, base::ViewError, evm::TurnpikeEvm, evm_context::EvmContext, frames, rules::TxRules,
+};
 
 /// revm's transaction phases with the chain's differences.
 pub(crate) struct TransactionHandler<S> {
@@ -93,6 +95,45 @@ impl<S: StateView> Handler for TransactionHandler<S> {
         Ok(())
     }
 
+    /// Starts the transaction's gas and work.
+    fn tx_gas(
+        &self,
+        evm: &mut TurnpikeEvm<S>,
+        init_and_floor_gas: &InitialAndFloorGas,
+    ) -> GasTracker {
+        frames::begin(&mut evm.ctx);
+        let gas_limit = evm.ctx.tx.gas_limit;
+        let (remaining, reservoir) =
+            init_and_floor_gas.initial_gas_and_reservoir(gas_limit, evm.ctx.cfg.tx_gas_limit_cap());
+        GasTracker::new(gas_limit, remaining, reservoir)
+    }
+
+    fn run_exec_loop(
+        &mut self,
+        evm: &mut TurnpikeEvm<S>,
+        first: FrameInit,
+    ) -> Result<FrameResult, Self::Error> {
+        Ok(frames::run(evm, first)?)
+    }
+
+    /// revm's own phase, with the gas that pays for the work as a further floor.
+    fn post_execution(
+        &self,
+        evm: &mut TurnpikeEvm<S>,
+        exec_result: &mut FrameResult,
+        mut init_and_floor_gas: InitialAndFloorGas,
+        eip7702_refund: i64,
+    ) -> Result<ResultGas, Self::Error> {
+        frames::finish(&mut evm.ctx, exec_result.gas(), &mut init_and_floor_gas);
+        self.refund(evm, exec_result, eip7702_refund)?;
+        let is_halt = exec_result.instruction_result().is_halt();
+        let gas = post_execution::build_result_gas(is_halt, exec_result.gas(), init_and_floor_gas);
+        self.eip7623_check_gas_floor(evm, exec_result, init_and_floor_gas);
+        self.reimburse_caller(evm, exec_result)?;
+        self.reward_beneficiary(evm, exec_result)?;
+        Ok(gas)
+    }
+
     fn reimburse_caller(
         &self,
         evm: &mut TurnpikeEvm<S>,
@@ -150,6 +191,8 @@ impl<S: StateView> Handler for TransactionHandler<S> {
         let (TxRules::Deposit { mint }, EVMError::Transaction(_)) = (self.rules, &error) else {
             return Err(error);
         };
+        frames::begin(&mut evm.ctx);
+        evm.ctx.chain.meter.finish(0);
         let (_, tx, _, block_state, _, _) = evm.ctx().all_mut();
         let gas = ResultGas::default().with_total_gas_spent(tx.gas_limit());
         {

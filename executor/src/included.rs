@@ -30,7 +30,7 @@ pub struct Included<T = BlockTx> {
 impl<T> Included<T> {
     #[inline]
     pub(crate) fn new(tx: T, ran: TxOutcome) -> Self {
-        let TxOutcome { sender, nonce, is_success, gas_used, logs, l1_fee } = ran;
+        let TxOutcome { sender, nonce, is_success, gas_used, logs, l1_fee, .. } = ran;
         Self { tx, sender, nonce, is_success, gas_used, logs, l1_fee }
     }
 }

@@ -1,13 +1,9 @@
-//! The KECCAK256 instruction with a memo. Mappings find their slots by hashing 64 bytes, and blocks
-//! hash the same few inputs repeatedly.
+//! A memo of KECCAK256. Mappings find their slots by hashing 64 bytes, and blocks hash the same few
+//! inputs repeatedly.
 
 use alloc::vec::Vec;
 
-use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, keccak256};
-use revm::{
-    context_interface::{ContextTr, Host},
-    interpreter::{InstructionContext, InstructionResult, interpreter::EthInterpreter},
-};
+use alloy_primitives::{B256, keccak256};
 
 /// Bytes of a memoized input: a key and the position of its mapping.
 pub(crate) const INPUT_BYTES: usize = 64;
@@ -30,7 +26,7 @@ impl KeccakMemo {
         *self.entry(input) = (*input, hash);
     }
 
-    fn hash(&mut self, input: &[u8; INPUT_BYTES]) -> B256 {
+    pub(crate) fn hash(&mut self, input: &[u8; INPUT_BYTES]) -> B256 {
         let (known, hash) = self.entry(input);
         if known != input {
             (*known, *hash) = (*input, keccak256(input));
@@ -49,17 +45,6 @@ impl KeccakMemo {
     }
 }
 
-/// The state of the instruction besides revm's own context.
-#[derive(Debug, Default)]
-pub(crate) struct KeccakContext {
-    pub(crate) memo: KeccakMemo,
-    /// Inputs hashed since observation began, each with the contract that hashed it.
-    pub(crate) watched: Option<Vec<(Address, [u8; INPUT_BYTES])>>,
-}
-
-/// Maximum number of inputs observed per transaction.
-const WATCHED_MAX: usize = 64;
-
 /// The entry of an input. Colliding inputs are hashed again, at no other cost.
 fn place(input: &[u8; INPUT_BYTES]) -> usize {
     let (words, _) = input.as_chunks::<8>();
@@ -68,54 +53,6 @@ fn place(input: &[u8; INPUT_BYTES]) -> usize {
     });
     usize::try_from(mix >> (u64::BITS - ENTRIES_LOG2))
         .expect("invariant: an entry's position fits usize")
-}
-
-/// The instruction. Gas, memory and result equal those of revm's own.
-pub(crate) fn instruction<H>(
-    context: InstructionContext<'_, H, EthInterpreter>,
-) -> Result<(), InstructionResult>
-where
-    H: Host + ContextTr<Chain = KeccakContext>,
-{
-    let InstructionContext { interpreter, host } = context;
-    let Some(([offset], top)) = interpreter.stack.popn_top::<1>() else {
-        return Err(InstructionResult::StackUnderflow);
-    };
-    let len = usize_of(*top)?;
-    if !interpreter.gas.record_regular_cost(host.gas_params().keccak256_cost(len)) {
-        return Err(InstructionResult::OutOfGas);
-    }
-    let hash = if len == 0 {
-        KECCAK256_EMPTY
-    } else {
-        let offset = usize_of(offset)?;
-        revm::interpreter::interpreter::resize_memory(
-            &mut interpreter.gas,
-            &mut interpreter.memory,
-            host.gas_params(),
-            offset,
-            len,
-        )?;
-        let input = interpreter.memory.slice_len(offset, len);
-        match <&[u8; INPUT_BYTES]>::try_from(&*input) {
-            Ok(input) => {
-                let hashes = host.chain_mut();
-                if let Some(watched) = &mut hashes.watched
-                    && watched.len() < WATCHED_MAX
-                {
-                    watched.push((interpreter.input.target_address, *input));
-                }
-                hashes.memo.hash(input)
-            }
-            Err(_) => keccak256(&*input),
-        }
-    };
-    *top = hash.into();
-    Ok(())
-}
-
-fn usize_of(value: U256) -> Result<usize, InstructionResult> {
-    usize::try_from(value).map_err(|_| InstructionResult::InvalidOperandOOG)
 }
 
 #[cfg(test)]

@@ -48,7 +48,6 @@ extern crate alloc;
 mod base;
 mod block;
 mod block_context;
-mod block_gas;
 #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "lanes need threads"))]
 mod block_state;
 #[cfg(feature = "std")]
@@ -69,6 +68,7 @@ mod evm_context;
 mod executed_tx;
 #[cfg(feature = "faults")]
 pub mod faults;
+mod frames;
 mod handler;
 #[cfg(feature = "std")]
 mod head;
@@ -78,6 +78,7 @@ mod included;
 mod keccak;
 #[cfg(feature = "std")]
 mod list_root;
+mod metered;
 #[cfg(feature = "std")]
 mod next;
 mod outcome;
@@ -88,6 +89,7 @@ mod precompiles;
 #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "the proof program learns nothing"))]
 mod profile;
 mod receipts;
+mod room;
 mod rules;
 mod runner;
 #[cfg(feature = "std")]
@@ -95,11 +97,11 @@ mod sandbox;
 mod spec;
 mod transaction;
 mod transfer;
+mod work;
 
 pub use base::BlockHashes;
 pub use block::{BlockExecutor, Workspace, block_transactions, execute_block, execute_next_block};
 pub use block_context::BlockContext;
-pub use block_gas::OpenBacklog;
 #[cfg(feature = "std")]
 pub use call::{CallOutcome, call};
 #[cfg(feature = "std")]
@@ -133,6 +135,7 @@ pub use revm::{
     context_interface::result::{ExecutionResult, HaltReason, InvalidTransaction},
     primitives::hardfork::SpecId,
 };
+pub use room::OpenBacklog;
 #[cfg(feature = "std")]
 pub use sandbox::{
     Checks, ReadError, Sandbox, SandboxContext, SandboxDatabase, SandboxError, SandboxOutcome,
@@ -140,3 +143,4 @@ pub use sandbox::{
 };
 pub use spec::{ChainSpec, FeeRule, TransactionTypes};
 pub use transaction::{BlockTransaction, BlockTx};
+pub use work::{WORK_PER_GAS, WorkMeter};

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use turnpike_protocol::{ChainConfig, Origin, Parent, base_fee, gas_backlog, open_backlog};
+use turnpike_protocol::{ChainConfig, Load, Origin, Parent, backlog, base_fee, open_backlog};
 use turnpike_state::FlatState;
 
 use crate::{
@@ -16,8 +16,8 @@ use crate::{
 pub struct Tip {
     /// The fields of the block that derivation needs.
     pub parent: Parent,
-    /// Backlog of gas after the block.
-    pub gas_backlog: u64,
+    /// Backlog after the block.
+    pub backlog: Load,
     /// Hash of the block, which may be deferred.
     pub hash: DeferredHash,
 }
@@ -27,7 +27,7 @@ impl Tip {
     pub(crate) fn of(head: &ChainHead) -> Self {
         Self {
             parent: head.parent,
-            gas_backlog: gas_backlog(&head.header),
+            backlog: backlog(&head.header),
             hash: DeferredHash::known(head.hash()),
         }
     }
@@ -37,8 +37,8 @@ impl Tip {
         base_fee(config, self.open_backlog(config, time_ms))
     }
 
-    fn open_backlog(&self, config: &ChainConfig, time_ms: u64) -> u64 {
-        open_backlog(config, self.gas_backlog, time_ms.saturating_sub(self.parent.time_ms))
+    fn open_backlog(&self, config: &ChainConfig, time_ms: u64) -> Load {
+        open_backlog(config, self.backlog, time_ms.saturating_sub(self.parent.time_ms))
     }
 
     /// Context of the next block.

@@ -15,7 +15,7 @@ use revm::{
     handler::{Handler as _, PrecompileProvider, SystemCallTx as _},
     primitives::hardfork::SpecId,
 };
-use turnpike_protocol::{L1Fee, predeploys::HISTORY_STORAGE};
+use turnpike_protocol::{L1Fee, Load, predeploys::HISTORY_STORAGE};
 use turnpike_state::StateView;
 
 #[cfg(feature = "std")]
@@ -30,6 +30,7 @@ use crate::{
     plain_transfer::{PlainTransfer, TRANSFER_GAS},
     profile::{Call, ObservedRun, Predictions, Profiles},
     rules::{TxRules, rules},
+    work,
 };
 
 /// Executes transactions one after the other on a block state: an EVM with the chain's rules. Of
@@ -53,8 +54,16 @@ pub(crate) struct TxOutcome {
     pub(crate) nonce: u64,
     pub(crate) is_success: bool,
     pub(crate) gas_used: u64,
+    pub(crate) work: u64,
     pub(crate) logs: Vec<Log>,
     pub(crate) l1_fee: U256,
+}
+
+impl TxOutcome {
+    /// What the transaction used.
+    pub(crate) const fn load(&self) -> Load {
+        Load { gas: self.gas_used, work: self.work }
+    }
 }
 
 /// Why a transaction was not executed.
@@ -181,9 +190,10 @@ impl<S: StateView> Runner<S> {
         let rules = rules(tx, self.l1_fee.as_ref());
         if let Some(transfer) = tx.plain_transfer()
             && transfer.gas_limit <= gas_remaining
-            && self.transfer(sender, &transfer, rules)?
+            && let Some(creates_account) = self.transfer(sender, &transfer, rules)?
         {
-            return Ok(ran(sender, transfer.nonce, rules, true, TRANSFER_GAS, Vec::new()));
+            let load = Load { gas: TRANSFER_GAS, work: work::of_transfer(creates_account) };
+            return Ok(ran(sender, transfer.nonce, rules, true, load, Vec::new()));
         }
         let base = self.evm.ctx.journaled_state.db_mut();
         let mut env = tx.tx_env(sender, &mut |input| base.ecrecover(input));
@@ -215,9 +225,11 @@ impl<S: StateView> Runner<S> {
         }
         match result {
             Ok(result) => {
-                let (is_success, gas_used) = (result.is_success(), result.tx_gas_used());
+                let is_success = result.is_success();
+                let work = self.evm.ctx.chain.meter.total();
+                let load = Load { gas: result.tx_gas_used(), work };
                 let logs = if is_success { result.into_logs() } else { Vec::new() };
-                Ok(ran(sender, nonce, rules, is_success, gas_used, logs))
+                Ok(ran(sender, nonce, rules, is_success, load, logs))
             }
             Err(EVMError::Transaction(reason)) => Err(TxError::Skip(SkipReason::Invalid(reason))),
             Err(error) => Err(TxError::Fatal(fatal(error))),
@@ -256,15 +268,15 @@ impl<S: StateView> Runner<S> {
         }
     }
 
-    /// Executes a plain transfer without the interpreter. Returns false if it is not certainly
-    /// valid.
+    /// Executes a plain transfer without the interpreter. Returns whether it creates an account;
+    /// `None` if it is not certainly valid, and was not executed.
     fn transfer(
         &mut self,
         sender: Address,
         transfer: &PlainTransfer,
         rules: TxRules,
-    ) -> Result<bool, TxError<S>> {
-        let TxRules::User { l1_fee } = rules else { return Ok(false) };
+    ) -> Result<Option<bool>, TxError<S>> {
+        let TxRules::User { l1_fee } = rules else { return Ok(None) };
         let EvmContext::<S> { block, cfg, journaled_state: block_state, .. } = &mut self.evm.ctx;
         block_state
             .transfer_plainly(cfg, block, sender, transfer, self.fees, &l1_fee)
@@ -292,14 +304,15 @@ fn ran(
     nonce: u64,
     rules: TxRules,
     is_success: bool,
-    gas_used: u64,
+    load: Load,
     logs: Vec<Log>,
 ) -> TxOutcome {
     let l1_fee = match rules {
         TxRules::User { l1_fee } => l1_fee,
         TxRules::Deposit { .. } => U256::ZERO,
     };
-    TxOutcome { sender, nonce, is_success, gas_used, logs, l1_fee }
+    let Load { gas: gas_used, work } = load;
+    TxOutcome { sender, nonce, is_success, gas_used, work, logs, l1_fee }
 }
 
 /// Maps an error that the transaction did not cause.

@@ -26,6 +26,8 @@ pub struct ChainSpec {
     pub precompile_input_bytes_max: u64,
     /// Whether a block starts by recording its parent's hash (EIP-2935).
     pub records_parent_hash: bool,
+    /// Whether transactions have work as well as gas.
+    pub meters_work: bool,
 }
 
 /// Recipients of a transaction's fees.
@@ -65,6 +67,7 @@ impl ChainSpec {
             precompile_gas_max: config.precompile_gas_max,
             precompile_input_bytes_max: config.precompile_input_bytes_max,
             records_parent_hash: true,
+            meters_work: true,
         }
     }
 
@@ -79,6 +82,7 @@ impl ChainSpec {
             precompile_gas_max: u64::MAX,
             precompile_input_bytes_max: u64::MAX,
             records_parent_hash: false,
+            meters_work: false,
         }
     }
 }

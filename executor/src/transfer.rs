@@ -72,7 +72,8 @@ impl TransferCosts {
 }
 
 impl<S: StateView> BlockState<S> {
-    /// Executes a transfer if it is certainly valid. Returns whether it did.
+    /// Executes a transfer if it is certainly valid. Returns whether it creates an account; `None`
+    /// if it did not execute.
     pub(crate) fn transfer_plainly(
         &mut self,
         cfg: &CfgEnv,
@@ -81,25 +82,26 @@ impl<S: StateView> BlockState<S> {
         tx: &PlainTransfer,
         fees: FeeRule,
         l1_fee: &U256,
-    ) -> Result<bool, ViewError<S::Error>> {
+    ) -> Result<Option<bool>, ViewError<S::Error>> {
         if tx.to == sender {
-            return Ok(false);
+            return Ok(None);
         }
-        let Some(costs) = TransferCosts::new(cfg, block, tx, l1_fee) else { return Ok(false) };
+        let Some(costs) = TransferCosts::new(cfg, block, tx, l1_fee) else { return Ok(None) };
         let Some(from) = self.sender_of_transfer(sender, tx.nonce, costs.needed)? else {
-            return Ok(false);
+            return Ok(None);
         };
-        let Some(to) = self.recipient_of_transfer(tx.to, tx.value)? else { return Ok(false) };
+        let Some(to) = self.recipient_of_transfer(tx.to, tx.value)? else { return Ok(None) };
+        let creates_account = self.is_empty_account(to);
         match fees {
             FeeRule::Vaults => self.credit(costs.base_fee, costs.tip, l1_fee),
             FeeRule::Beneficiary if self.is_lane() => self.credit(costs.tip, 0, &U256::ZERO),
             // A reward of zero still touches the account.
-            FeeRule::Beneficiary if costs.tip == 0 => return Ok(false),
+            FeeRule::Beneficiary if costs.tip == 0 => return Ok(None),
             FeeRule::Beneficiary => {
                 let beneficiary = self.place(block.beneficiary)?;
                 let tip = U256::from(costs.tip);
                 if !self.can_hold(beneficiary, tip) || !self.can_hold(beneficiary, tip + tx.value) {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 self.add_balance(beneficiary, tip);
             }
@@ -108,6 +110,6 @@ impl<S: StateView> BlockState<S> {
         self.add_balance(to, tx.value);
         self.mark_owned(from);
         self.mark_owned(to);
-        Ok(true)
+        Ok(Some(creates_account))
     }
 }

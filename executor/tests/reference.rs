@@ -9,8 +9,8 @@ use op_alloy_consensus::TxDeposit;
 use proptest::{collection::vec, prelude::*};
 use turnpike_executor::{BlockOutcome, Chain, SkipReason, execute_next_block};
 use turnpike_protocol::{
-    BLOCK_GAS, BlockInput, Genesis, GenesisAccount, Header, L1Fee, Origin, SKIPPED_GAS, SignedTx,
-    TxEnvelope, attributes_deposit, base_fee, extra_data, gas_backlog,
+    BLOCK_LOAD, BlockInput, Genesis, GenesisAccount, Header, L1Fee, Load, Origin, SKIPPED_LOAD,
+    SignedTx, TxEnvelope, attributes_deposit, backlog, base_fee, extra_data,
     predeploys::{
         BASE_FEE_VAULT, HISTORY_STORAGE, L1_BLOCK, L1_FEE_VAULT, MESSAGE_PASSER,
         SEQUENCER_FEE_VAULT,
@@ -152,7 +152,7 @@ fn header_follows_the_chain_rules() {
     assert_eq!(header.beneficiary, SEQUENCER_FEE_VAULT);
     assert_eq!(header.gas_limit, chain.config().block_gas_limit);
     assert_eq!(header.mix_hash, turnpike_protocol::mix_hash(&origin(), 1));
-    assert_eq!(header.extra_data[..], hex!("02 0000000000030d40 0000000000000000 0000"));
+    assert_eq!(header.extra_data[..], hex!("02 0000000000030d40 00000000000186a0 0000"));
     assert_eq!(header.parent_beacon_block_root, Some(B256::ZERO));
     assert_eq!(chain.state().roots().state_root, header.state_root);
     // EIP-2935 is the only system call.
@@ -176,18 +176,22 @@ fn base_fee_follows_the_backlog() {
     };
     let first = run(&mut chain, vec![], vec![burns(0, 10_000_000)]);
     assert_eq!(fee(&first), min, "the chain begins without backlog");
-    let used = first.header.gas_used + BLOCK_GAS;
-    assert_eq!(gas_backlog(&first.header), used, "years have passed since genesis");
+    let used = first.header.gas_used + BLOCK_LOAD.gas;
+    assert_eq!(backlog(&first.header).gas, used, "years have passed since genesis");
     let second = run(&mut chain, vec![], vec![]);
-    assert_eq!(fee(&second), base_fee(chain.config(), used - 500_000), "a second later");
+    assert_eq!(
+        fee(&second),
+        base_fee(chain.config(), Load { gas: used - 500_000, work: 0 }),
+        "a second later"
+    );
     assert!(fee(&second) > min * 6);
-    assert_eq!(gas_backlog(&second.header), used - 500_000 + BLOCK_GAS);
+    assert_eq!(backlog(&second.header).gas, used - 500_000 + BLOCK_LOAD.gas);
     // The rest of the backlog's room is a limit.
-    let room = 20_000_000 - (used - 500_000 + BLOCK_GAS - 500_000) - BLOCK_GAS;
-    let fits = room - SKIPPED_GAS;
+    let room = 20_000_000 - (used - 500_000 + BLOCK_LOAD.gas - 500_000) - BLOCK_LOAD.gas;
+    let fits = room - SKIPPED_LOAD.gas;
     let third = run(&mut chain, vec![], vec![burns(1, room + 1), burns(1, fits)]);
     assert_eq!((third.transactions.len(), third.skipped.len()), (1, 1));
-    assert_eq!(gas_backlog(&third.header), 20_000_000);
+    assert_eq!(backlog(&third.header).gas, 20_000_000);
     let full = run(&mut chain, vec![], vec![burns(2, 600_000), burns(2, 200_000)]);
     assert_eq!((full.transactions.len(), full.skipped.len()), (1, 1), "half a second's gas");
     let cap = fee(&full);
@@ -205,36 +209,44 @@ enum Asked {
     Deposit,
 }
 
-/// The rules of the backlog, written down a second time, with the exponential in floating point.
+/// The rules of the backlogs, written down a second time, with the exponential in floating point.
+/// Of each pair, the first is gas and the second is work.
 struct BacklogModel {
-    rate: u64,
+    rates: [u64; 2],
     window: u64,
-    max: u64,
-    backlog: u64,
+    windows: u64,
+    backlogs: [u64; 2],
 }
 
 impl BacklogModel {
     /// Which of a block's transactions are included, and its base fee in units of the least.
     fn block(&mut self, elapsed_ms: u64, block_gas: u64, asked: &[Asked]) -> (Vec<bool>, f64) {
-        let open = self.backlog.saturating_sub(self.rate * elapsed_ms / 1_000);
-        let fee = (open.min(self.max) as f64 / (self.rate * self.window) as f64).exp();
-        let deposits = asked.iter().filter(|it| matches!(it, Asked::Deposit)).count();
-        let deposit_gas = 21_000 * deposits as u64;
-        let limit = block_gas.min(deposit_gas + self.max.saturating_sub(open));
-        let mut used = 200_000 + deposit_gas;
+        let each = |of: &dyn Fn(usize) -> u64| [of(0), of(1)];
+        let max = each(&|at| self.rates[at] * self.window * self.windows);
+        let paid_off = |at: usize| self.rates[at] * elapsed_ms / 1_000;
+        let open = each(&|at| self.backlogs[at].saturating_sub(paid_off(at)));
+        let windows =
+            |at: usize| open[at].min(max[at]) as f64 / (self.rates[at] * self.window) as f64;
+        let fee = windows(0).max(windows(1)).exp();
+        let deposits = asked.iter().filter(|it| matches!(it, Asked::Deposit)).count() as u64;
+        let of_deposits = [21_000 * deposits, 2_000 * deposits];
+        let allowance = each(&|at| of_deposits[at] + max[at].saturating_sub(open[at]));
+        let limit = block_gas.min(allowance[0]);
+        let mut used = [200_000 + of_deposits[0], 100_000 + of_deposits[1]];
         let include = |it: &Asked| {
-            let left = limit.saturating_sub(used);
-            let (is_included, gas) = match *it {
+            let left = limit.saturating_sub(used[0]);
+            let (is_included, gas, work) = match *it {
                 Asked::Deposit => return true,
-                _ if left < 21_000 => return false,
-                Asked::Burn(gas) if gas <= left => (true, gas),
-                Asked::Burn(_) | Asked::Invalid => (false, 5_000),
+                _ if left < 21_000 || used[1] >= allowance[1] => return false,
+                // 53,018 gas are used before the code runs.
+                Asked::Burn(gas) if gas <= left => (true, gas, 52_000 + 2 * (gas - 53_018)),
+                Asked::Burn(_) | Asked::Invalid => (false, 5_000, 10_000),
             };
-            used += gas;
+            used = [used[0] + gas, used[1] + work];
             is_included
         };
         let included = asked.iter().map(include).collect();
-        self.backlog = open + used;
+        self.backlogs = each(&|at| open[at] + used[at]);
         (included, fee)
     }
 }
@@ -251,8 +263,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn backlog_equals_its_model(
-        rate in 1_000_000_u64..20_000_000,
+    fn backlogs_equal_their_model(
+        rates in [1_000_000_u64..20_000_000, 1_000_000_u64..40_000_000],
         window in 1_u64..5,
         windows in 1_u64..10,
         blocks in vec((0_u64..2_000, vec(asked(), 0..6)), 1..8),
@@ -260,11 +272,13 @@ proptest! {
         let mut genesis = Genesis::dev();
         let config = &mut genesis.config;
         config.block_gas_limit = 6_000_000;
-        (config.gas_rate, config.base_fee_window) = (rate, window);
-        config.gas_backlog_max = rate * window * windows;
+        [config.gas_rate, config.work_rate] = rates;
+        config.base_fee_window = window;
+        config.gas_backlog_max = rates[0] * window * windows;
+        config.work_backlog_max = rates[1] * window * windows;
         config.base_fee_min = 1_000_000;
         let mut chain = Chain::from_genesis(&genesis);
-        let mut model = BacklogModel { rate, window, max: rate * window * windows, backlog: 0 };
+        let mut model = BacklogModel { rates, window, windows, backlogs: [0, 0] };
         let (mut time_ms, mut next) = (1_000 * origin().l1_time, 0);
         for (elapsed_ms, asked) in blocks {
             time_ms += elapsed_ms;
@@ -294,7 +308,8 @@ proptest! {
             prop_assert_eq!(&proven.header, &full.header);
             let count = included.iter().filter(|it| **it).count();
             prop_assert_eq!(full.transactions.len(), count);
-            prop_assert_eq!(gas_backlog(&full.header), model.backlog);
+            let Load { gas, work } = backlog(&full.header);
+            prop_assert_eq!([gas, work], model.backlogs);
             let found = full.header.base_fee_per_gas.expect("it has one") as f64 / 1e6;
             prop_assert!((found / fee - 1.0).abs() < 1e-5, "base fee {} and {}", found, fee);
         }
@@ -307,14 +322,16 @@ fn skipped_transactions_are_charged_to_the_backlog() {
     let transfers = [0, 5, 7].map(|nonce| sign(transfer(nonce, 1)));
     let outcome = run(&mut chain, vec![], transfers.into());
     assert_eq!((outcome.transactions.len(), outcome.skipped.len()), (1, 2));
-    let used = outcome.header.gas_used + BLOCK_GAS + 2 * SKIPPED_GAS;
-    assert_eq!(gas_backlog(&outcome.header), used);
+    let gas = outcome.header.gas_used + BLOCK_LOAD.gas + 2 * SKIPPED_LOAD.gas;
+    // The transfer creates the recipient's account.
+    let work = 52_000 + BLOCK_LOAD.work + 2 * SKIPPED_LOAD.work;
+    assert_eq!(backlog(&outcome.header), Load { gas, work });
 }
 
 #[test]
 fn full_block_drops_the_rest_at_no_charge() {
     let mut genesis = Genesis::dev();
-    genesis.config.gas_backlog_max = BLOCK_GAS + 21_000 + 20_999;
+    genesis.config.gas_backlog_max = BLOCK_LOAD.gas + 21_000 + 20_999;
     let mut chain = Chain::from_genesis(&genesis);
     let deposits = vec![deposit(BOB, TxKind::Call(ALICE), 10, 4, 50_000)];
     let plain = |nonce| sign(TxEip1559 { gas_limit: 21_000, ..transfer(nonce, 1) });
@@ -322,15 +339,34 @@ fn full_block_drops_the_rest_at_no_charge() {
     let outcome = run(&mut chain, deposits, txs);
     assert_eq!((outcome.transactions.len(), outcome.skipped.len()), (2, 3));
     assert!(outcome.skipped.iter().all(|it| matches!(it.reason, SkipReason::BlockGas { .. })));
-    assert_eq!(gas_backlog(&outcome.header), outcome.header.gas_used + BLOCK_GAS);
+    assert_eq!(backlog(&outcome.header).gas, outcome.header.gas_used + BLOCK_LOAD.gas);
     // Deposits are included even without room, and count.
     let deposits = vec![deposit(BOB, TxKind::Call(ALICE), 11, 4, 50_000)];
     let mut input = input(&chain, deposits, vec![]);
     input.time_ms = chain.head().parent.time_ms;
     let next = chain.execute(&input).expect("full state");
     assert_eq!(next.transactions.len(), 1);
-    let before = gas_backlog(&outcome.header);
-    assert_eq!(gas_backlog(&next.header), before + next.header.gas_used + BLOCK_GAS);
+    let before = backlog(&outcome.header).gas;
+    assert_eq!(backlog(&next.header).gas, before + next.header.gas_used + BLOCK_LOAD.gas);
+}
+
+#[test]
+fn block_without_work_drops_the_rest_at_no_charge() {
+    let mut genesis = Genesis::dev();
+    // Two transfers: the second passes the maximum.
+    genesis.config.work_backlog_max = BLOCK_LOAD.work + 2_001;
+    let mut chain = Chain::from_genesis(&genesis);
+    let deposits = vec![deposit(BOB, TxKind::Call(ALICE), 10, 4, 50_000)];
+    let txs = (0..4).map(|nonce| sign(transfer(nonce, 1))).collect();
+    let outcome = run(&mut chain, deposits, txs);
+    assert_eq!((outcome.transactions.len(), outcome.skipped.len()), (3, 2));
+    assert!(outcome.skipped.iter().all(|it| it.reason == SkipReason::BlockWork));
+    assert_eq!(backlog(&outcome.header).work, BLOCK_LOAD.work + 3 * 2_000);
+    let mut input = input(&chain, vec![], vec![sign(transfer(2, 1))]);
+    input.time_ms = chain.head().parent.time_ms;
+    let next = chain.execute(&input).expect("full state");
+    assert_eq!((next.transactions.len(), next.skipped.len()), (0, 1));
+    assert_eq!(backlog(&next.header).work, 2 * BLOCK_LOAD.work + 3 * 2_000);
 }
 
 #[test]
@@ -360,8 +396,9 @@ fn skipped_transactions_leave_no_trace() {
     let (mut with, mut without) = (dev(), dev());
     let outcome = run(&mut with, vec![], mixed);
     let clean = run(&mut without, vec![], valid.to_vec());
-    let charged = SKIPPED_GAS * invalid.len() as u64;
-    let extra_data = extra_data(gas_backlog(&clean.header) + charged, time_ms(&clean.header));
+    let charged = SKIPPED_LOAD.times(invalid.len() as u64);
+    let charged = backlog(&clean.header).plus(charged);
+    let extra_data = extra_data(charged, time_ms(&clean.header));
     assert_eq!(outcome.header, Header { extra_data, ..clean.header });
     assert_eq!(outcome.transactions, clean.transactions);
     let skipped: Vec<_> = outcome.skipped.iter().map(|skip| (skip.index, skip.hash)).collect();
@@ -398,7 +435,7 @@ fn sender_must_afford_the_l1_fee() {
 #[test]
 fn block_stays_within_its_gas_limit() {
     let mut genesis = Genesis::dev();
-    genesis.config.block_gas_limit = 1_500_000 + BLOCK_GAS + SKIPPED_GAS;
+    genesis.config.block_gas_limit = 1_500_000 + BLOCK_LOAD.gas + SKIPPED_LOAD.gas;
     let mut chain = Chain::from_genesis(&genesis);
     let outcome = run(
         &mut chain,
@@ -410,7 +447,7 @@ fn block_stays_within_its_gas_limit() {
         ],
     );
     assert_eq!(outcome.transactions.len(), 2);
-    let remaining = 1_479_000 + SKIPPED_GAS;
+    let remaining = 1_479_000 + SKIPPED_LOAD.gas;
     let reason = SkipReason::BlockGas { gas_limit: 1_490_000, remaining };
     assert_eq!(outcome.skipped[0].reason, reason);
     assert_eq!(outcome.header.gas_used, 42_000);

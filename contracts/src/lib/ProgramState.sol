@@ -6,5 +6,5 @@ pragma solidity 0.8.37;
 library ProgramState {
     /// @notice Hash of the machine's state before the first step: fraud-proof/guest/program.elf is loaded, all else is zero.
     bytes32 internal constant INITIAL_STATE =
-        0x2df2c16ba803cdc4f26e3fe2b5951a0aef66442decca41e9148c05906e70a7da;
+        0x6a5d9eca0d9b073121b2d6db33e2840aad6ea3b6c1963c6b36817b2021954622;
 }

@@ -23,8 +23,8 @@ const PROVABLE: Limits = Limits {
     output_blocks: 1 << 28,
 };
 
-/// Maximum gas of a base fee window. With the next two it bounds the base fee's numbers to 128
-/// bits.
+/// Maximum gas or work of a base fee window. With the next two it bounds the base fee's numbers to
+/// 128 bits.
 const RATE_OF_WINDOW_MAX: u64 = 1 << 38;
 
 /// Maximum backlog, in windows: the base fee is at most e^10 times its minimum.
@@ -60,7 +60,11 @@ pub struct ChainConfig {
     pub gas_rate: u64,
     /// Backlog of gas from which on blocks hold deposits only.
     pub gas_backlog_max: u64,
-    /// Seconds of [`gas_rate`](Self::gas_rate) in backlog that multiply the base fee by e.
+    /// Work a second that the chain may do for good, in nanoseconds of a reference core.
+    pub work_rate: u64,
+    /// Backlog of work from which on blocks hold deposits only, in nanoseconds.
+    pub work_backlog_max: u64,
+    /// Seconds of a rate in backlog that multiply the base fee by e.
     pub base_fee_window: u64,
     /// Base fee without backlog, in wei: the least that a block can have.
     pub base_fee_min: u64,
@@ -229,6 +233,8 @@ impl ChainConfig {
             (self.block_transactions_max, "blockTransactionsMax"),
             (self.gas_rate, "gasRate"),
             (self.gas_backlog_max, "gasBacklogMax"),
+            (self.work_rate, "workRate"),
+            (self.work_backlog_max, "workBacklogMax"),
             (self.base_fee_window, "baseFeeWindow"),
             (self.base_fee_min, "baseFeeMin"),
             (self.precompile_gas_max, "precompileGasMax"),
@@ -279,10 +285,14 @@ impl ChainConfig {
 
     /// Checks that the base fee does not overflow at any backlog.
     fn check_base_fee(&self) -> Result<(), ConfigError> {
-        let of_window = self.gas_rate.saturating_mul(self.base_fee_window);
+        let of_window = |rate: u64| rate.saturating_mul(self.base_fee_window);
+        let (gas, work) = (of_window(self.gas_rate), of_window(self.work_rate));
+        let max = |of_window: u64| of_window.saturating_mul(BACKLOG_WINDOWS_MAX);
         for (field, found, max) in [
-            ("gasRate times baseFeeWindow", of_window, RATE_OF_WINDOW_MAX),
-            ("gasBacklogMax", self.gas_backlog_max, of_window.saturating_mul(BACKLOG_WINDOWS_MAX)),
+            ("gasRate times baseFeeWindow", gas, RATE_OF_WINDOW_MAX),
+            ("gasBacklogMax", self.gas_backlog_max, max(gas)),
+            ("workRate times baseFeeWindow", work, RATE_OF_WINDOW_MAX),
+            ("workBacklogMax", self.work_backlog_max, max(work)),
             ("baseFeeMin", self.base_fee_min, BASE_FEE_MIN_MAX),
         ] {
             if found > max {
@@ -382,11 +392,18 @@ mod tests {
 
     #[test]
     fn base_fees_that_could_overflow_are_rejected() {
-        let base = || ChainConfig { gas_rate: 1 << 37, base_fee_window: 2, ..dev() };
+        let base = || ChainConfig {
+            gas_rate: 1 << 37,
+            base_fee_window: 2,
+            work_backlog_max: 10 * 2 * dev().work_rate,
+            ..dev()
+        };
         assert_eq!(ChainConfig { gas_backlog_max: 10 << 38, ..base() }.validate(), Ok(()));
         for config in [
             ChainConfig { gas_backlog_max: (10 << 38) + 1, ..base() },
             ChainConfig { gas_rate: (1 << 37) + 1, ..base() },
+            ChainConfig { work_backlog_max: 10 * 2 * base().work_rate + 1, ..base() },
+            ChainConfig { work_rate: (1 << 37) + 1, ..base() },
             ChainConfig { base_fee_min: (1 << 34) + 1, ..dev() },
         ] {
             assert!(matches!(config.validate(), Err(ConfigError::TooHigh { .. })));

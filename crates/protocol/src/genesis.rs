@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CHUNK_BYTES_MAX, ChainConfig, ConfigError, Header, extra_data,
+    CHUNK_BYTES_MAX, ChainConfig, ConfigError, Header, Load, extra_data,
     predeploys::{L2_STANDARD_BRIDGE, SEQUENCER_FEE_VAULT},
 };
 
@@ -126,7 +126,7 @@ impl Genesis {
             number: 0,
             gas_limit: self.config.block_gas_limit,
             timestamp: self.timestamp,
-            extra_data: extra_data(0, self.timestamp_ms()),
+            extra_data: extra_data(Load::default(), self.timestamp_ms()),
             base_fee_per_gas: Some(self.config.base_fee_min),
             blob_gas_used: Some(0),
             excess_blob_gas: Some(0),

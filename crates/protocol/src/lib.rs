@@ -32,8 +32,8 @@ mod transaction;
 mod withdrawal;
 
 pub use backlog::{
-    BLOCK_GAS, SKIPPED_GAS, TRANSACTION_GAS_MIN, base_fee, next_base_fee, next_open_backlog,
-    open_backlog,
+    BLOCK_LOAD, Load, SKIPPED_LOAD, TRANSACTION_GAS_MIN, base_fee, next_base_fee,
+    next_open_backlog, open_backlog,
 };
 pub use batch::{
     BATCH_VERSION, Batch, BatchBlock, BatchEncoder, BatchError, BatchHead, BatchLimits,
@@ -50,7 +50,7 @@ pub use derive::{
     BatchFault, DeriveError, Derived, EntryBlocks, EntryData, TAIL_BLOCKS_MAX, block_time,
     deposits_of_block, derive,
 };
-pub use extra_data::{extra_data, gas_backlog, time_ms};
+pub use extra_data::{backlog, extra_data, time_ms};
 pub use fee::L1Fee;
 pub use genesis::{Genesis, GenesisAccount, L1Deployment};
 pub use inbox::{BatchContent, CHUNK_BYTES_MAX, DataKind, Entry, blobs_hash, calldata_hash};

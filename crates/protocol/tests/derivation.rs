@@ -5,7 +5,7 @@ use alloy_primitives::{Address, B256, Bytes, Signature, U256, hex};
 use turnpike_protocol::{
     Batch, BatchBlock, BatchError, BatchFault, BatchHead, BatchLimits, ChainConfig, DataKind,
     Deposit, DepositHint, DeriveError, Derived, Effort, Entry, EntryBlocks, EntryData, Genesis,
-    Header, Origin, Parent, SignedTx, SourceHash, StateRootPrefix, TxEnvelope, block_time,
+    Header, Load, Origin, Parent, SignedTx, SourceHash, StateRootPrefix, TxEnvelope, block_time,
     calldata_hash, derive, extra_data, mix_hash, time_ms,
 };
 
@@ -477,9 +477,9 @@ fn header_holds_the_time_in_milliseconds() {
     let bytes = |milliseconds: &str| format!("0x02{}{milliseconds}", "00".repeat(16));
     let genesis = Genesis::dev().header(B256::ZERO);
     assert_eq!(genesis.extra_data.to_string(), bytes("0000"));
-    assert_eq!(extra_data(0, 1_800_000_000_999).to_string(), bytes("03e7"));
+    assert_eq!(extra_data(Load::default(), 1_800_000_000_999).to_string(), bytes("03e7"));
     for time in [0, 1, 999, 1_000, 1_800_000_000_100, u64::MAX] {
-        let (timestamp, extra_data) = (time / 1_000, extra_data(7, time));
+        let (timestamp, extra_data) = (time / 1_000, extra_data(Load { gas: 7, work: 8 }, time));
         assert_eq!(time_ms(&Header { timestamp, extra_data, ..Header::default() }), time);
     }
     // Headers that no rule of the chain makes.

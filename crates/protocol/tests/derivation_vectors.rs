@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use serde_json::Value;
 use turnpike_protocol::{
     Batch, BatchBlock, BatchHead, BatchLimits, BlockInput, ChainConfig, DEPOSITOR_ACCOUNT,
-    DataKind, Deposit, DepositHint, Derived, Effort, Entry, EntryBlocks, EntryData, Genesis,
+    DataKind, Deposit, DepositHint, Derived, Effort, Entry, EntryBlocks, EntryData, Genesis, Load,
     Parent, StateRootPrefix, TxEnvelope, blobs_for, blobs_hash, calldata_hash, decode_transaction,
     derive, extra_data, pack_blobs,
 };
@@ -259,7 +259,7 @@ impl Shown {
         Self {
             number: block.number,
             time_ms: block.time_ms,
-            extra_data: extra_data(0, block.time_ms),
+            extra_data: extra_data(Load::default(), block.time_ms),
             attributes,
             sources: sources.into_iter().map(|(_, source)| source).collect(),
             transactions: block.transactions.iter().map(|tx| tx.encoded_2718().into()).collect(),

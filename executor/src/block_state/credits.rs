@@ -159,6 +159,11 @@ impl<S: StateView> BlockState<S> {
         Ok(is_plain.then_some(at))
     }
 
+    /// Whether an account has neither nonce nor balance nor code.
+    pub(crate) fn is_empty_account(&self, at: usize) -> bool {
+        self.tables.accounts[at].account.info.is_empty()
+    }
+
     /// Whether an account's balance can grow by this amount.
     pub(crate) fn can_hold(&self, at: usize, amount: U256) -> bool {
         self.tables.accounts[at].account.info.balance.checked_add(amount).is_some()

@@ -93,6 +93,12 @@ where
         self.reference.as_ref().unwrap_or(&self.main).gas_remaining()
     }
 
+    /// Gas limits that transactions may have together so that each has its turn, whatever they use:
+    /// the gas that the block has left, or less if it lacks work.
+    pub fn gas_limits(&self) -> u64 {
+        self.reference.as_ref().unwrap_or(&self.main).gas_limits()
+    }
+
     /// From now on, the block will not hold the transactions that it skips, and is not charged for
     /// them.
     pub fn leave_out_skipped(&mut self) {
@@ -102,9 +108,9 @@ where
         }
     }
 
-    /// Whether the backlog of gas limits the block more than its header. A later block has more.
-    pub fn is_gas_backlogged(&self) -> bool {
-        self.main.is_gas_backlogged()
+    /// Whether the backlog limits the block more than its header. A later block has more room.
+    pub fn is_backlogged(&self) -> bool {
+        self.main.is_backlogged()
     }
 
     pub(super) fn start(&self) -> WaveStart<'_, S> {

@@ -12,9 +12,9 @@ use turnpike_state::StateView;
 use super::{chunk::Chunk, wave_plan::WavePlan};
 use crate::{
     BlockTransaction, ExecutionError, Included, SkipReason,
-    block_gas::GasUsed,
     block_state::{LaneBase, LaneState},
     profile::StateKey,
+    room::Used,
     runner::{LOOK_AHEAD, Runner, TxError, TxOutcome},
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct Lane<T> {
     /// Transactions that were invalid at their turn: position, transaction, reason.
     pub(crate) skipped: Vec<(u32, T, SkipReason)>,
     pub(crate) state: LaneState,
-    pub(crate) gas_used: GasUsed,
+    pub(crate) used: Used,
     /// Calls that accessed unexpected keys and so caused a conflict.
     pub(crate) missed: Vec<MispredictedCall>,
     /// Number of transactions whose speculative run was reused.
@@ -64,7 +64,7 @@ impl<T> Lane<T> {
             rest: transactions.into_iter(),
             skipped: Vec::new(),
             state: LaneState::default(),
-            gas_used: GasUsed::default(),
+            used: Used::default(),
             missed: Vec::new(),
             reused: 0,
             time: Duration::ZERO,
@@ -203,7 +203,7 @@ impl<T: BlockTransaction> Lane<T> {
     }
 
     fn include(&mut self, tx: T, ran: TxOutcome) {
-        self.gas_used.count(ran.gas_used, tx.mint().is_some());
+        self.used.count(ran.load(), tx.mint().is_some());
         self.included.push(Included::new(tx, ran));
     }
 }

@@ -21,10 +21,10 @@ use super::{
 use crate::faults::{self, Fault};
 use crate::{
     BlockTransaction, ExecutionError, FeeRule, Skipped,
-    block_gas::GasUsed,
     block_state::{FeeAmounts, LaneBase},
     included::{LaneNumber, NO_LANE},
     profile::Call,
+    room::Used,
     runner::Runner,
 };
 
@@ -75,12 +75,12 @@ where
         let mut order: Vec<_> = lane_of.map(|lane| merged[usize::from(*lane)]).collect();
         let (mut included, mut skipped) = (Vec::with_capacity(lanes.len()), Vec::new());
         let first = self.main.offered();
-        let mut gas_used = GasUsed::default();
+        let mut used = Used::default();
         for lane in lanes {
-            gas_used.add(lane.gas_used);
+            used.add(lane.used);
             report.reused += lane.reused;
             if lane.len() > 0 {
-                let (transactions, gas, time) = (lane.len(), lane.gas_used.all, lane.time);
+                let (transactions, gas, time) = (lane.len(), lane.used.all.gas, lane.time);
                 report.lanes.push(LaneReport { transactions, gas, time });
             }
             for (number, tx, reason) in lane.skipped {
@@ -91,7 +91,7 @@ where
             self.pending.push(lane.state);
         }
         skipped.sort_unstable_by_key(|skipped| skipped.index);
-        self.main.include_lanes(included, order, skipped, gas_used);
+        self.main.include_lanes(included, order, skipped, used);
         report.in_lanes += wave.len();
         Ok(())
     }

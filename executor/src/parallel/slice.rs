@@ -108,7 +108,7 @@ where
             let beneficiary = self.beneficiary();
             for (number, tx) in (0..).zip(transactions) {
                 let ran = match find_speculation(speculations, number) {
-                    Some(run) if tx.gas_limit() <= self.main.gas_remaining() => {
+                    Some(run) if self.main.takes(&tx) => {
                         let ran = run.adopt(&mut self.main.runner, beneficiary)?;
                         report.reused += usize::from(ran.is_some());
                         ran

@@ -11,13 +11,13 @@ use revm::{
     context_interface::{Cfg, ContextTr, JournalTr, LocalContextTr},
     handler::{EthPrecompiles, PrecompileProvider, precompile_output_to_interpreter_result},
     interpreter::{CallInputs, Gas, InstructionResult, InterpreterResult},
-    precompile::{PrecompileHalt, PrecompileOutput},
+    precompile::{PrecompileHalt, PrecompileOutput, u64_to_address},
     primitives::hardfork::SpecId,
 };
 use turnpike_protocol::EcrecoverInput;
 use turnpike_state::{PrecompileOutcome, StateView};
 
-use crate::{ChainSpec, base::Base, evm_context::EvmContext};
+use crate::{ChainSpec, base::Base, evm_context::EvmContext, work::WorkMeter};
 use oracle::ChargedCall;
 
 pub use oracle::{is_oracle_precompile, precompile_outcome};
@@ -68,6 +68,42 @@ impl BoundedPrecompiles {
     }
 }
 
+/// Counts the work of a precompile call whose caller's work `meter` knows. False if the caller has
+/// too little left. A call that fails before it computes anything works nothing.
+pub(crate) fn take_work(
+    meter: &mut WorkMeter,
+    address: &Address,
+    input: &[u8],
+    gas_limit: u64,
+) -> bool {
+    let gas = match oracle::charge(address, input, gas_limit) {
+        Some(Ok(ChargedCall { gas, .. })) => gas,
+        Some(Err(_)) => return true,
+        None => hashing_gas(address, input),
+    };
+    gas > gas_limit || meter.take_of_caller(address, gas)
+}
+
+/// Gas of a call of SHA-256, RIPEMD-160, identity or BLAKE2's compression.
+fn hashing_gas(address: &Address, input: &[u8]) -> u64 {
+    const SHA256: Address = u64_to_address(2);
+    const RIPEMD160: Address = u64_to_address(3);
+    const IDENTITY: Address = u64_to_address(4);
+    const BLAKE2F: Address = u64_to_address(9);
+    const BLAKE2F_INPUT_BYTES: usize = 213;
+    let words = input.len().div_ceil(32) as u64;
+    match *address {
+        SHA256 => 60 + 12 * words,
+        RIPEMD160 => 600 + 120 * words,
+        IDENTITY => 15 + 3 * words,
+        BLAKE2F if input.len() == BLAKE2F_INPUT_BYTES => {
+            let rounds = input.first_chunk().map_or(0, |rounds| u32::from_be_bytes(*rounds));
+            rounds.into()
+        }
+        _ => 0,
+    }
+}
+
 impl<S: StateView> PrecompileProvider<EvmContext<S>> for BoundedPrecompiles {
     type Output = InterpreterResult;
 
@@ -84,13 +120,16 @@ impl<S: StateView> PrecompileProvider<EvmContext<S>> for BoundedPrecompiles {
         let Some(precompile) = self.inner.precompiles.get(address) else {
             return Ok(None);
         };
-        let EvmContext::<S> { journaled_state, local, .. } = context;
+        let EvmContext::<S> { journaled_state, local, chain, .. } = context;
         let output = {
             let input = inputs.input.as_bytes_local(local);
             if input.len() as u64 > self.input_bytes_max {
                 return Ok(Some(out_of_gas(inputs.gas_limit)));
             }
             let gas_limit = inputs.gas_limit.min(self.gas_max);
+            if !take_work(&mut chain.meter, address, &input, gas_limit) {
+                return Ok(Some(out_of_gas(inputs.gas_limit)));
+            }
             let view = journaled_state.db_mut().view_mut();
             match self.known(view, address, &input, gas_limit, inputs.reservoir) {
                 Some(output) => output,

@@ -4,21 +4,32 @@ use std::marker::PhantomData;
 
 use alloy_primitives::{Address, U256};
 use revm::{
+    context::Evm,
     context_interface::{
-        Block as _, ContextTr, JournalTr, LocalContextTr as _, Transaction as _,
+        Block as _, Cfg as _, ContextTr, JournalTr, LocalContextTr as _, Transaction as _,
         journaled_state::account::JournaledAccountTr as _,
         result::{
             EVMError, ExecutionResult, HaltReason, InvalidTransaction, OutOfGasError, ResultGas,
         },
     },
-    handler::{EvmTr as _, FrameResult, Handler, post_execution, pre_execution, validation},
-    inspector::{Inspector, InspectorHandler},
-    interpreter::{InitialAndFloorGas, interpreter::EthInterpreter},
+    handler::{
+        EvmTr as _, FrameResult, Handler, ItemOrResult, post_execution, pre_execution, validation,
+    },
+    inspector::{
+        Inspector, InspectorEvmTr as _, InspectorHandler, handler::frame_end, inspect_instructions,
+    },
+    interpreter::{
+        GasTracker, InitialAndFloorGas, interpreter::EthInterpreter, interpreter_action::FrameInit,
+    },
     primitives::TxKind,
 };
 
 use super::{ReadError, SandboxContext, SandboxDatabase, SandboxEvm};
-use crate::{rules::TxRules, spec::VAULTS};
+use crate::{
+    frames::{self, FrameError},
+    rules::TxRules,
+    spec::VAULTS,
+};
 
 /// The chain's rules on revm's own `Journal`, which inspectors can read. Blocks use
 /// `TransactionHandler`. Tests compare the two.
@@ -87,6 +98,41 @@ impl<DB: SandboxDatabase, I> Handler for SandboxHandler<DB, I> {
         Ok(())
     }
 
+    /// Starts the transaction's gas and work.
+    fn tx_gas(&self, evm: &mut Self::Evm, init_and_floor_gas: &InitialAndFloorGas) -> GasTracker {
+        frames::begin(&mut evm.ctx);
+        let gas_limit = evm.ctx.tx.gas_limit;
+        let (remaining, reservoir) =
+            init_and_floor_gas.initial_gas_and_reservoir(gas_limit, evm.ctx.cfg.tx_gas_limit_cap());
+        GasTracker::new(gas_limit, remaining, reservoir)
+    }
+
+    fn run_exec_loop(
+        &mut self,
+        evm: &mut Self::Evm,
+        first: FrameInit,
+    ) -> Result<FrameResult, Self::Error> {
+        Ok(frames::run(evm, first)?)
+    }
+
+    /// revm's own phase, with the gas that pays for the work as a further floor.
+    fn post_execution(
+        &self,
+        evm: &mut Self::Evm,
+        exec_result: &mut FrameResult,
+        mut init_and_floor_gas: InitialAndFloorGas,
+        eip7702_refund: i64,
+    ) -> Result<ResultGas, Self::Error> {
+        frames::finish(&mut evm.ctx, exec_result.gas(), &mut init_and_floor_gas);
+        self.refund(evm, exec_result, eip7702_refund)?;
+        let is_halt = exec_result.instruction_result().is_halt();
+        let gas = post_execution::build_result_gas(is_halt, exec_result.gas(), init_and_floor_gas);
+        self.eip7623_check_gas_floor(evm, exec_result, init_and_floor_gas);
+        self.reimburse_caller(evm, exec_result)?;
+        self.reward_beneficiary(evm, exec_result)?;
+        Ok(gas)
+    }
+
     fn reimburse_caller(
         &self,
         evm: &mut Self::Evm,
@@ -132,6 +178,8 @@ impl<DB: SandboxDatabase, I> Handler for SandboxHandler<DB, I> {
         let (TxRules::Deposit { mint }, EVMError::Transaction(_)) = (self.rules, &error) else {
             return Err(error);
         };
+        frames::begin(&mut evm.ctx);
+        evm.ctx.chain.finish(0);
         let (_, tx, _, journal, _, _) = evm.ctx().all_mut();
         let gas = ResultGas::default().with_total_gas_spent(tx.gas_limit());
         {
@@ -151,6 +199,34 @@ where
     I: Inspector<SandboxContext<DB>, EthInterpreter>,
 {
     type IT = EthInterpreter;
+
+    fn inspect_run_exec_loop(
+        &mut self,
+        evm: &mut Self::Evm,
+        first: FrameInit,
+    ) -> Result<FrameResult, Error> {
+        let open = |evm: &mut Self::Evm, init| Ok(frames::result_of(evm.inspect_frame_init(init)?));
+        let frame = frames::run_with(evm, first, open, |evm| {
+            let Evm { ctx, inspector, instruction, frame_stack, .. } = evm;
+            let frame = frame_stack.get();
+            let action = inspect_instructions(
+                ctx,
+                &mut frame.interpreter,
+                &mut *inspector,
+                instruction.instruction_table(),
+                instruction.gas_table(),
+            );
+            let action = frames::within_share(&ctx.chain, &frame.interpreter.gas, action);
+            let mut next =
+                frame.process_next_action::<_, FrameError<SandboxContext<DB>>>(ctx, action)?;
+            if let ItemOrResult::Result(result) = &mut next {
+                frame_end(ctx, inspector, &frame.input, result);
+                frame.set_finished(true);
+            }
+            Ok(next)
+        });
+        Ok(frame?)
+    }
 }
 
 fn pay(

@@ -16,7 +16,7 @@ mod handler;
 mod precompiles;
 mod reader;
 
-use alloy_primitives::{Address, B256, Bytes, U256, map::AddressSet};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256, map::AddressSet};
 use revm::{
     Context, Database, DatabaseCommit as _, DatabaseRef as _, Inspector,
     context::{BlockEnv, CfgEnv, Evm, Journal, TxEnv},
@@ -38,7 +38,9 @@ use self::{handler::SandboxHandler, precompiles::SandboxPrecompiles};
 use crate::{
     BlockContext, BlockTransaction, CallRequest, ChainSpec, SkipReason,
     env::{blobs_max, block_env},
+    metered,
     rules::{TxRules, rules},
+    work::{Metered, WorkMeter},
 };
 
 pub use self::reader::{ReadError, StateReader};
@@ -47,7 +49,17 @@ pub use self::reader::{ReadError, StateReader};
 pub type SandboxState<'s> = CacheDB<StateReader<'s>>;
 
 /// The context that an inspector of a sandbox sees.
-pub type SandboxContext<DB> = Context<BlockEnv, TxEnv, CfgEnv, DB, Journal<DB>, ()>;
+pub type SandboxContext<DB> = Context<BlockEnv, TxEnv, CfgEnv, DB, Journal<DB>, WorkMeter>;
+
+impl Metered for WorkMeter {
+    fn meter(&mut self) -> &mut Self {
+        self
+    }
+
+    fn keccak256(&mut self, _: Address, input: &[u8]) -> B256 {
+        keccak256(input)
+    }
+}
 
 /// A state that a sandbox's EVM reads.
 pub trait SandboxDatabase: Database<Error = ReadError> {}
@@ -119,6 +131,7 @@ pub struct Sandbox<'s> {
     l1_fee: Option<L1Fee>,
     state: SandboxState<'s>,
     precompiles: SandboxPrecompiles,
+    work: u64,
 }
 
 impl<'s> Sandbox<'s> {
@@ -131,6 +144,7 @@ impl<'s> Sandbox<'s> {
             state: CacheDB::new(StateReader::new(header, view)),
             precompiles: SandboxPrecompiles::new(&spec),
             spec,
+            work: 0,
         }
     }
 
@@ -164,16 +178,16 @@ impl<'s> Sandbox<'s> {
     }
 
     fn with_view<'t>(self, view: Option<HistoricalView<'t>>) -> Sandbox<'t> {
-        let Self { spec, block, l1_fee, state: CacheDB { cache, db }, precompiles } = self;
+        let Self { spec, block, l1_fee, state: CacheDB { cache, db }, precompiles, work } = self;
         let state = CacheDB { cache, db: db.with_view(view) };
-        Sandbox { spec, block, l1_fee, state, precompiles }
+        Sandbox { spec, block, l1_fee, state, precompiles, work }
     }
 
     /// Records the parent's hash, as a block does first (EIP-2935).
     pub fn record_parent_hash(&mut self, hash: B256) -> Result<(), SandboxError> {
         let env = TxEnv::new_system_tx(HISTORY_STORAGE, Bytes::copy_from_slice(hash.as_slice()));
         let rules = TxRules::Deposit { mint: 0 };
-        let mut evm = self.evm(&SandboxTx { env, rules, checks: Checks::Transaction }, ());
+        let (mut evm, _) = self.evm(&SandboxTx { env, rules, checks: Checks::Transaction }, ());
         let mut handler = SandboxHandler::new(rules);
         handler.run_system_call(&mut evm).map_err(stopped)?;
         let changes = evm.ctx.journaled_state.finalize();
@@ -231,8 +245,9 @@ impl<'s> Sandbox<'s> {
 
     /// Executes a transaction without changing the state.
     pub fn run(&mut self, tx: &SandboxTx) -> Result<SandboxOutcome, SandboxError> {
-        let mut evm = self.evm(tx, ());
+        let (mut evm, work) = self.evm(tx, ());
         let result = SandboxHandler::new(tx.rules).run(&mut evm).map_err(stopped)?;
+        *work = evm.ctx.chain.total();
         Ok(SandboxOutcome::new(result, evm.ctx.journaled_state.finalize()))
     }
 
@@ -245,9 +260,15 @@ impl<'s> Sandbox<'s> {
     where
         I: Inspector<SandboxContext<&'a mut SandboxState<'s>>>,
     {
-        let mut evm = self.evm(tx, inspector);
+        let (mut evm, work) = self.evm(tx, inspector);
         let result = SandboxHandler::new(tx.rules).inspect_run(&mut evm).map_err(stopped)?;
+        *work = evm.ctx.chain.total();
         Ok(SandboxOutcome::new(result, evm.ctx.journaled_state.finalize()))
+    }
+
+    /// Work of the last run, in nanoseconds.
+    pub const fn work(&self) -> u64 {
+        self.work
     }
 
     /// Executes a transaction and commits its changes.
@@ -350,18 +371,24 @@ impl<'s> Sandbox<'s> {
         diff
     }
 
+    /// An EVM for one run, and where to put its work.
     fn evm<'a, I>(
         &'a mut self,
         tx: &SandboxTx,
         inspector: I,
-    ) -> SandboxEvm<&'a mut SandboxState<'s>, I> {
-        let Self { spec, block, state, precompiles, .. } = self;
+    ) -> (SandboxEvm<&'a mut SandboxState<'s>, I>, &'a mut u64) {
+        let Self { spec, block, state, precompiles, work, .. } = self;
         let mut context: SandboxContext<&'a mut SandboxState<'s>> = Context::new(state, spec.fork);
+        context.chain = WorkMeter::new(spec.meters_work);
         context.cfg = cfg_env(spec, tx);
         context.block = block.clone();
         context.tx = tx.env.clone();
-        let instructions = EthInstructions::new_mainnet_with_spec(spec.fork);
-        Evm::new_with_inspector(context, inspector, instructions, precompiles.clone())
+        let mut instructions = EthInstructions::new_mainnet_with_spec(spec.fork);
+        if spec.meters_work {
+            metered::install(&mut instructions);
+        }
+        let precompiles = precompiles.clone();
+        (Evm::new_with_inspector(context, inspector, instructions, precompiles), work)
     }
 }
 

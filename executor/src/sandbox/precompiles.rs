@@ -14,7 +14,7 @@ use revm::{
 use super::{SandboxContext, SandboxDatabase};
 use crate::{
     ChainSpec,
-    precompiles::{BoundedPrecompiles, out_of_gas},
+    precompiles::{BoundedPrecompiles, out_of_gas, take_work},
 };
 
 /// The chain's precompiles. A state override can move them.
@@ -57,8 +57,10 @@ impl SandboxPrecompiles {
         }
     }
 
-    fn find(&self, address: &Address) -> Option<&Precompile> {
-        self.bounded.inner.precompiles.get(&self.origin(address)?)
+    /// The precompile at an address, and its original address.
+    fn find(&self, address: &Address) -> Option<(&Precompile, Address)> {
+        let origin = self.origin(address)?;
+        Some((self.bounded.inner.precompiles.get(&origin)?, origin))
     }
 }
 
@@ -74,13 +76,18 @@ impl<DB: SandboxDatabase> PrecompileProvider<SandboxContext<DB>> for SandboxPrec
         context: &mut SandboxContext<DB>,
         inputs: &CallInputs,
     ) -> Result<Option<InterpreterResult>, String> {
-        let Some(precompile) = self.find(&inputs.bytecode_address) else { return Ok(None) };
+        let Some((precompile, origin)) = self.find(&inputs.bytecode_address) else {
+            return Ok(None);
+        };
         let output = {
             let input = inputs.input.as_bytes_local(&context.local);
             if input.len() as u64 > self.bounded.input_bytes_max {
                 return Ok(Some(out_of_gas(inputs.gas_limit)));
             }
             let gas_limit = inputs.gas_limit.min(self.bounded.gas_max);
+            if !take_work(&mut context.chain, &origin, &input, gas_limit) {
+                return Ok(Some(out_of_gas(inputs.gas_limit)));
+            }
             precompile
                 .execute(&input, gas_limit, inputs.reservoir)
                 .map_err(|error| error.to_string())?

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use turnpike_executor::{BlockExecutor, SkipReason};
+use turnpike_executor::{BlockExecutor, ChainSpec, Executed, SkipReason};
 use turnpike_state::NodeState;
 
 use crate::{
-    random::Rng,
-    script::{Family, Script},
+    random::{Rng, Tx},
+    script::{Block, Family, Script},
 };
 
 /// How often each case occurred.
@@ -26,6 +26,26 @@ fn name_of(reason: &SkipReason) -> String {
     text[..end].to_owned()
 }
 
+fn execute(spec: &ChainSpec, block: &Block, state: &NodeState) -> Executed<Tx> {
+    let executor = BlockExecutor::open(spec, &block.context, state.flat());
+    let mut executor = executor.expect("the fork is known");
+    executor.execute_all(block.slices.iter().flatten().cloned()).expect("full state");
+    executor.finish().expect("full state").0
+}
+
+/// Counts the transactions to which work makes a difference.
+fn count_work(counts: &mut Counts, metered: &Executed<Tx>, unmetered: &Executed<Tx>) {
+    for (metered, unmetered) in metered.transactions.iter().zip(unmetered.transactions.iter()) {
+        if metered.tx.id != unmetered.tx.id {
+            return;
+        }
+        let costs_more = metered.gas_used > unmetered.gas_used;
+        count(counts, "work costs more gas", usize::from(costs_more));
+        let ran_out = unmetered.is_success && !metered.is_success;
+        count(counts, "out of work", usize::from(ran_out));
+    }
+}
+
 fn counts(family: Family) -> Counts {
     let mut counts = Counts::default();
     for seed in 0..SCRIPTS {
@@ -35,11 +55,9 @@ fn counts(family: Family) -> Counts {
             states.map(|chain| NodeState::from_genesis(&chain.genesis.to_diff()).0).collect();
         for block in &script.blocks {
             let (spec, state) = (&script.chains[block.chain].spec, &mut states[block.chain]);
-            let executor = BlockExecutor::open(spec, &block.context, state.flat());
-            let mut executor = executor.expect("the fork is known");
-            let transactions = block.slices.iter().flatten().cloned();
-            executor.execute_all(transactions).expect("full state");
-            let (mut executed, _) = executor.finish().expect("full state");
+            let mut executed = execute(spec, block, state);
+            let unmetered = ChainSpec { meters_work: false, ..spec.clone() };
+            count_work(&mut counts, &executed, &execute(&unmetered, block, state));
             count(&mut counts, "blocks", 1);
             for tx in executed.transactions.iter() {
                 count(&mut counts, "included", 1);
@@ -111,5 +129,14 @@ fn random_ethereum_blocks_cover_every_case() {
 
 #[test]
 fn random_turnpike_blocks_cover_every_case() {
-    check(Family::Turnpike, &["deposit true", "deposit false"]);
+    check(
+        Family::Turnpike,
+        &[
+            "deposit true",
+            "deposit false",
+            "work costs more gas",
+            "out of work",
+            "skipped BlockWork",
+        ],
+    );
 }

@@ -11,7 +11,7 @@ use turnpike_executor::{
     OpenBacklog,
 };
 use turnpike_protocol::{
-    Genesis as ChainGenesis, Header, L1Fee, Origin, predeploys::SEQUENCER_FEE_VAULT,
+    Genesis as ChainGenesis, Header, L1Fee, Load, Origin, predeploys::SEQUENCER_FEE_VAULT,
 };
 use turnpike_state::NodeState;
 
@@ -252,9 +252,13 @@ fn fill(
         context.header.gas_limit = used * rng.between(30, 300) / 100 + rng.between(0, 400_000);
     }
     if world.rules == Rules::Turnpike && rng.percent(60) {
-        let gas = rng.between(0, 1_000_000);
-        let room = used * rng.between(30, 300) / 100 + rng.between(0, 600_000);
-        context.backlog = Some(OpenBacklog { gas, gas_max: gas + room });
+        let open = Load { gas: rng.between(0, 1_000_000), work: rng.between(0, 1_000_000) };
+        let gas = used * rng.between(30, 300) / 100 + rng.between(0, 600_000);
+        let work = match rng.percent(30) {
+            true => used * rng.between(30, 300) / 100 + rng.between(0, 600_000),
+            false => u64::MAX / 2,
+        };
+        context.backlog = Some(OpenBacklog { open, max: open.plus(Load { gas, work }) });
     }
     transactions
 }

@@ -129,6 +129,11 @@ enum Step {
     Hash {
         key: u8,
     },
+    /// Hashes many bytes, which is more work than its gas pays for.
+    HashMuch {
+        bytes: u16,
+        times: u8,
+    },
     Mapping {
         key: Key,
         position: u8,
@@ -285,6 +290,10 @@ impl Assembler {
                 self.push(key);
                 self.hash_key();
                 self.store(U256::from(8));
+            }
+            Step::HashMuch { bytes, times } => {
+                let [high, low] = bytes.to_be_bytes();
+                (0..times).for_each(|_| self.ops([0x61, high, low, 0x60, 0, 0x20, 0x50]));
             }
             Step::Mapping { key, position, effect } => {
                 self.ops([0x60, position, 0x60, 32, 0x52]);
@@ -468,7 +477,7 @@ fn random_key(rng: &mut Rng) -> Key {
 
 fn random_step(rng: &mut Rng, world: &World) -> Step {
     let position = rng.byte(4);
-    match rng.weighted([3, 2, 1, 1, 3, 1, 2, 1, 1, 6, 3, 1, 1, 3, 1, 2, 1, 1, 1, 1]) {
+    match rng.weighted([3, 2, 1, 1, 3, 1, 2, 1, 1, 6, 3, 1, 1, 3, 1, 2, 1, 1, 1, 1, 2]) {
         0 => Step::Store { slot: slot(rng), value: rng.byte(3) },
         1 => Step::StoreOfSlot { from: slot(rng), to: slot(rng) },
         2 => Step::StoreWord { word: rng.byte(2), slot: slot(rng) },
@@ -504,7 +513,8 @@ fn random_step(rng: &mut Rng, world: &World) -> Step {
         16 => Step::OnSelector(rng.byte(3)),
         17 => Step::Destroy { heir: random_who(rng, world) },
         18 => Step::Revert,
-        _ => Step::Invalid,
+        19 => Step::Invalid,
+        _ => Step::HashMuch { bytes: rng.pick(&[300, 4_096, 16_384]), times: 1 + rng.byte(6) },
     }
 }
 

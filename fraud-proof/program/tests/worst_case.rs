@@ -9,11 +9,12 @@ mod fixture;
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{Address, Bytes, U256, hex};
+use alloy_primitives::{Address, U256};
 use fixture::{Chain, Posted, call, deposit_of, machine, output_root, transfer};
 use turnpike_protocol::{
     BatchBlock, DataKind, Genesis, GenesisAccount, TxEnvelope, blob_data_bytes,
 };
+use turnpike_workloads::worst::{self, CONTRACT, INSTRUCTIONS, PRECOMPILES, Worst, WorstAccount};
 
 /// Steps of any block, with the reading of its entry. A dispute has room for 32 times as many.
 const BLOCK_STEPS_MAX: u64 = 1 << 37;
@@ -22,14 +23,14 @@ const BLOCK_STEPS_MAX: u64 = 1 << 37;
 const MEMORY_BYTES_MAX: u64 = (1 << 32) / 4;
 
 /// Bounds of the steps that the machine takes for a gas, by what a block repeats. Everything else is
-/// in [`OPCODES`] and [`PRECOMPILES`], which share a bound.
+/// in [`INSTRUCTIONS`] and [`PRECOMPILES`], which share a bound.
 #[rustfmt::skip] // one kind a line
 const STEPS_PER_GAS: [(&str, u64); 30] = [
-    ("keccak", 280),
-    ("keccak-64", 140),
+    ("keccak", 97),
+    ("keccak-64", 90),
     ("sload", 20),
     ("sstore", 21),
-    ("sstore-new", 6),
+    ("sstore-new", 4),
     ("log", 26),
     ("log-4", 26),
     ("log-data", 15),
@@ -40,15 +41,15 @@ const STEPS_PER_GAS: [(&str, u64); 30] = [
     ("identity", 15),
     ("sha256", 180),
     ("ripemd160", 11),
-    ("blake2f", 190),
-    ("ecrecover", 6),
+    ("blake2f", 71),
+    ("ecrecover", 3),
     ("mulmod", 50),
     ("addmod", 40),
     ("sdiv", 22),
     ("mod", 52),
     ("exp", 20),
     ("jumpdest", 22),
-    ("call", 31),
+    ("call", 38),
     ("blockhash", 16),
     ("tstore", 18),
     ("balance", 12),
@@ -148,28 +149,13 @@ fn worst_block_and_its_entry_are_provable() {
     assert!(block + reading < BLOCK_STEPS_MAX);
 }
 
-/// Address of the contract under test.
-const CONTRACT: Address = Address::repeat_byte(0xc0);
-
-/// Code that runs `start` once and repeats `body` while more than `gas_left` gas is left. `body` is
-/// at most as long as a byte can count.
-fn code(start: &[u8], body: &[u8], gas_left: u16) -> Bytes {
-    let [high, low] = gas_left.to_be_bytes();
-    let target = u8::try_from(start.len()).expect("short");
-    let end = [0x61, high, low, 0x5a, 0x11, 0x60, target, 0x57, 0x00];
-    [start, &[0x5b], body, &end].concat().into()
-}
-
-/// A chain with this code and storage at `CONTRACT`, and earlier blocks.
-fn chain(
-    code: Bytes,
-    storage: BTreeMap<U256, U256>,
-    others: BTreeMap<Address, GenesisAccount>,
-) -> Chain {
+/// A chain with these accounts.
+fn chain(accounts: BTreeMap<Address, WorstAccount>) -> Chain {
     let mut genesis = Genesis::dev();
-    let contract = GenesisAccount { nonce: 1, code, storage, balance: U256::from(1_000_000) };
-    genesis.alloc.insert(CONTRACT, contract);
-    genesis.alloc.extend(others);
+    genesis.alloc.extend(accounts.into_iter().map(|(address, account)| {
+        let WorstAccount { balance, code, storage } = account;
+        (address, GenesisAccount { nonce: 1, balance, code, storage })
+    }));
     Chain::from_genesis(genesis)
 }
 
@@ -177,16 +163,11 @@ fn block(step_ms: u64, transactions: Vec<TxEnvelope>) -> BatchBlock {
     BatchBlock { step_ms, transactions, ..Default::default() }
 }
 
-/// The input of a call: its number, far from those of other calls.
-fn input_of(number: u64) -> Bytes {
-    U256::from(number << 32).to_be_bytes::<32>().into()
-}
-
-/// The costs of two blocks that call the contract, with half of the gas and with all of it. The
-/// input is the number of the call.
-fn costs(chain: &mut Chain, nonce: u64, contract: Address, gas: u64) -> (Cost, Cost) {
-    let calls = [(0, gas / 2), (1, gas)];
-    let calls = calls.map(|(at, gas)| vec![call(nonce + at, contract, gas, input_of(at))]);
+/// The costs of two blocks that call the contract, with half of the gas and with all of it.
+fn costs(chain: &mut Chain, nonce: u64, contract: Address, kind: &Worst, gas: u64) -> (Cost, Cost) {
+    let calls = [(0, gas / 2, 0), (1, gas, gas / 2)];
+    let calls =
+        calls.map(|(at, gas, before)| vec![call(nonce + at, contract, gas, kind.input(before))]);
     let (smaller, larger) = costs_of(chain, calls);
     assert!(larger.gas > gas - gas / 5, "the gas is used: {}", larger.gas);
     (smaller, larger)
@@ -201,248 +182,111 @@ fn costs_of(chain: &mut Chain, blocks: [Vec<TxEnvelope>; 2]) -> (Cost, Cost) {
     (measure(&posted, 0), measure(&posted, 1))
 }
 
-fn check_code(name: &str, keeps: Keeps, code: Bytes) {
-    check_chain(name, keeps, chain(code, BTreeMap::new(), BTreeMap::new()));
+fn check_kind(name: &str, keeps: Keeps) {
+    let kind = worst::find(name);
+    let gas = if long() { Genesis::dev().config.block_gas_limit } else { 2 * sample_gas() };
+    check_chain(kind, keeps, &mut chain(kind.accounts(gas)));
 }
 
-fn check_chain(name: &str, keeps: Keeps, mut chain: Chain) {
-    let (smaller, larger) = costs(&mut chain, 0, CONTRACT, sample_gas());
-    check(name, keeps, smaller, larger);
+fn check_chain(kind: &Worst, keeps: Keeps, chain: &mut Chain) {
+    let (smaller, larger) = costs(chain, 0, CONTRACT, kind, sample_gas());
+    check(kind.name, keeps, smaller, larger);
     if long() {
-        check_whole(name, &mut chain);
+        check_whole(kind, chain);
     }
 }
 
 /// Runs a block that is full of such calls.
-fn check_whole(name: &str, chain: &mut Chain) {
-    let config = Genesis::dev().config;
-    let count = (config.block_gas_limit >> 24) - 1;
-    let calls = (2..2 + count).map(|at| call(at, CONTRACT, 1 << 24, input_of(at))).collect();
-    let (_, whole) = costs_of(chain, [Vec::new(), calls]);
+fn check_whole(kind: &Worst, chain: &mut Chain) {
+    let (name, limit) = (kind.name, Genesis::dev().config.block_gas_limit);
+    let count = (limit >> 24) - 1;
+    let calls = (2..2 + count).map(|at| call(at, CONTRACT, 1 << 24, kind.input(at << 24)));
+    let (_, whole) = costs_of(chain, [Vec::new(), calls.collect()]);
     println!("{name:12} a whole block: gas {} steps {}", whole.gas, whole.steps);
-    assert!(whole.gas > config.block_gas_limit / 5 * 4, "{name}: {} gas", whole.gas);
+    assert!(whole.gas > limit / 5 * 4, "{name}: {} gas", whole.gas);
     assert!(whole.steps < BLOCK_STEPS_MAX, "{name}: {} steps", whole.steps);
     assert!(whole.memory_bytes < MEMORY_BYTES_MAX, "{name}: {} bytes", whole.memory_bytes);
 }
 
-/// Enough slots that most of their trie nodes are read once. With 10^8 slots a path is about twice
-/// as long.
-fn slots() -> BTreeMap<U256, U256> {
-    (0..20_000).map(|slot| (U256::from(slot), U256::from(slot + 1))).collect()
+#[test]
+fn hashes() {
+    check_kind("keccak", Keeps::Nothing);
+    check_kind("keccak-64", Keeps::Nothing);
 }
 
 #[test]
-fn keccak() {
-    // KECCAK256 of 128 KiB.
-    check_code("keccak", Keeps::Nothing, code(&hex!(""), &hex!("62020000 5f 20 50"), 0x8000));
-}
-
-#[test]
-fn keccak_of_slots() {
-    // KECCAK256 of 64 bytes, each time of other bytes.
-    let body = hex!("60 01 01 80 5f 52 60 40 5f 20 50");
-    check_code("keccak-64", Keeps::Nothing, code(&hex!("5f"), &body.repeat(32), 0x1000));
-}
-
-#[test]
-fn sload() {
-    let code = code(&hex!("5f"), &hex!("80 54 50 60 01 01"), 0x1000);
-    check_chain("sload", Keeps::All, chain(code, slots(), BTreeMap::new()));
-}
-
-#[test]
-fn sstore() {
-    // Changes the value of an existing slot.
-    let code = code(&hex!("5f"), &hex!("5a 81 55 60 01 01"), 0x4000);
-    check_chain("sstore", Keeps::All, chain(code, slots(), BTreeMap::new()));
-}
-
-#[test]
-fn sstore_of_new_slots() {
-    let code = code(&hex!("5f 35 62100000 01"), &hex!("5a 81 55 60 01 01"), 0x7000);
-    check_chain("sstore-new", Keeps::All, chain(code, slots(), BTreeMap::new()));
+fn storage() {
+    check_kind("sload", Keeps::All);
+    check_kind("sstore", Keeps::All);
+    check_kind("sstore-new", Keeps::All);
 }
 
 #[test]
 fn logs() {
-    check_code("log", Keeps::All, code(&[], &hex!("5f 5f a0").repeat(8), 0x1000));
-}
-
-#[test]
-fn logs_of_topics() {
-    check_code("log-4", Keeps::All, code(&[], &hex!("5a 5a 5a 5a 5f 5f a4").repeat(2), 0x1000));
-}
-
-#[test]
-fn logs_of_data() {
-    // LOG0 of 16 KiB.
-    check_code("log-data", Keeps::All, code(&[], &hex!("61 4000 5f a0"), 0xffff));
+    check_kind("log", Keeps::All);
+    check_kind("log-4", Keeps::All);
+    check_kind("log-data", Keeps::All);
 }
 
 #[test]
 fn creations() {
-    // Contracts without code.
-    check_code("create", Keeps::All, code(&[], &hex!("5f 5f 5f f0 50"), 0xa000));
-}
-
-#[test]
-fn creations_of_hashed_code() {
-    // CREATE2 with 48 KiB of zeros as init code: its first byte is STOP.
-    let body = hex!("5a 61c000 5f 5f f5 50");
-    check_code("create2", Keeps::All, code(&[], &body, 0xffff));
+    check_kind("create", Keeps::All);
+    check_kind("create2", Keeps::All);
 }
 
 #[test]
 fn memory() {
-    // MCOPY within 1 MiB, or as much as the gas pays for.
-    check_code("mcopy", Keeps::Nothing, code(&[], &hex!("62020000 60 20 5f 5e"), 0xf000));
+    check_kind("mcopy", Keeps::Nothing);
+    check_kind("memory", Keeps::Nothing);
 }
 
 #[test]
-fn memory_that_grows() {
-    let body = hex!("59 61 0400 01 51 50");
-    check_code("memory", Keeps::Nothing, code(&[], &body, 0x8000));
-}
-
-#[test]
-fn identity() {
-    // STATICCALL of 0x04 with 96 KiB in and out.
-    let body = hex!("62018000 5f 62018000 5f 6004 5a fa 50");
-    check_code("identity", Keeps::Nothing, code(&[], &body, 0x8000));
-}
-
-#[test]
-fn sha256() {
-    let body = hex!("5f 5f 62018000 5f 6002 5a fa 50");
-    check_code("sha256", Keeps::Nothing, code(&[], &body, 0xffff));
-}
-
-#[test]
-fn ripemd160() {
-    let body = hex!("5f 5f 61 1000 5f 6003 5a fa 50");
-    check_code("ripemd160", Keeps::Nothing, code(&[], &body, 0xffff));
-}
-
-#[test]
-fn blake2f() {
-    // 60,000 rounds: 4 bytes, then state, message, offsets and the last flag, 213 bytes in all.
-    let start = hex!("61ea60 60e0 1b 5f 52");
-    let body = hex!("5f 5f 60d5 5f 6009 5a fa 50");
-    check_code("blake2f", Keeps::Nothing, code(&start, &body, 0xffff));
-}
-
-#[test]
-fn ecrecover() {
-    let body = hex!("5f 5f 6080 5f 6001 5a fa 50");
-    check_code(
-        "ecrecover",
-        Keeps::Nothing,
-        code(&hex!("601b602052 6001604052 6001606052"), &body, 0x4000),
-    );
+fn hashing_precompiles() {
+    check_kind("identity", Keeps::Nothing);
+    check_kind("sha256", Keeps::Nothing);
+    check_kind("ripemd160", Keeps::Nothing);
+    check_kind("blake2f", Keeps::Nothing);
+    check_kind("ecrecover", Keeps::Nothing);
 }
 
 #[test]
 fn arithmetic() {
-    // Operands that make divisions long: a modulus of 193 bits.
-    let start = hex!("5f 19 80 60 3f 1c");
-    check_code("mulmod", Keeps::Nothing, code(&start, &hex!("80 82 83 09 50").repeat(64), 0x1000));
-    check_code("addmod", Keeps::Nothing, code(&start, &hex!("80 82 83 08 50").repeat(64), 0x1000));
-    check_code("sdiv", Keeps::Nothing, code(&start, &hex!("80 82 05 50").repeat(64), 0x1000));
-    check_code("mod", Keeps::Nothing, code(&start, &hex!("80 82 06 50").repeat(64), 0x1000));
-    check_code("exp", Keeps::Nothing, code(&start, &hex!("81 82 0a 50"), 0x1000));
+    for name in ["mulmod", "addmod", "sdiv", "mod", "exp"] {
+        check_kind(name, Keeps::Nothing);
+    }
 }
 
 #[test]
-fn jumps() {
-    check_code("jumpdest", Keeps::Nothing, code(&[], &[0x5b; 2_000], 0x1000));
-}
-
-#[test]
-fn calls() {
-    // Of an account that stops at once: warm after the first time.
-    let others = [(
-        Address::with_last_byte(0xee),
-        GenesisAccount { code: hex!("00").into(), nonce: 1, ..Default::default() },
-    )];
-    let body = hex!("5f 5f 5f 5f 60ee 5a fa 50");
-    check_chain(
-        "call",
-        Keeps::Nothing,
-        chain(code(&[], &body.repeat(16), 0x2000), BTreeMap::new(), others.into()),
-    );
+fn jumps_and_calls() {
+    check_kind("jumpdest", Keeps::Nothing);
+    check_kind("call", Keeps::Nothing);
+    check_kind("tstore", Keeps::Nothing);
 }
 
 #[test]
 fn block_hashes() {
-    let code = code(&hex!("60ff 43 03"), &hex!("80 40 50").repeat(64), 0x1000);
-    let mut chain = chain(code, BTreeMap::new(), BTreeMap::new());
+    let kind = worst::find("blockhash");
+    let mut chain = chain(kind.accounts(0));
     // BLOCKHASH reaches 256 blocks back, more than one entry holds.
     for _ in 0..2 {
         chain.batch_from(DataKind::Calldata, 0, &[], vec![block(0, vec![]); 129], 129);
     }
-    check_chain("blockhash", Keeps::Nothing, chain);
-}
-
-#[test]
-fn transient_storage() {
-    check_code(
-        "tstore",
-        Keeps::Nothing,
-        code(&hex!("5f"), &hex!("5a 81 5d 60 01 01").repeat(16), 0x1000),
-    );
+    check_chain(kind, Keeps::Nothing, &mut chain);
 }
 
 #[test]
 fn accounts() {
-    // BALANCE of one account after the other.
-    let base = U256::from(1u64 << 40);
-    let others = (0..7_000u64)
-        .map(|i| {
-            (
-                Address::from_word((base + U256::from(i)).into()),
-                GenesisAccount { balance: U256::from(1), ..Default::default() },
-            )
-        })
-        .collect();
-    let body = hex!("80 31 50 60 01 01");
-    check_chain(
-        "balance",
-        Keeps::All,
-        chain(code(&hex!("65010000000000"), &body, 0x1000), BTreeMap::new(), others),
-    );
-}
-
-/// Addresses of large contracts, each with a code of its own.
-fn large_contracts(count: u64) -> BTreeMap<Address, GenesisAccount> {
-    let contract = |i: u64| {
-        let mut code = vec![0x5b; 24_576];
-        code[..8].copy_from_slice(&i.to_be_bytes());
-        let address = Address::from_word((U256::from(1_u64 << 40) + U256::from(i)).into());
-        (address, GenesisAccount { code: code.into(), nonce: 1, ..Default::default() })
-    };
-    (0..count).map(contract).collect()
-}
-
-/// Runs `body` for the address of one contract after the other, from the one that the call names.
-fn for_each_contract(body: &[u8]) -> Bytes {
-    code(&hex!("65010000000000 5f 35 01"), &[body, &hex!("60 01 01")].concat(), 0x1000)
-}
-
-/// Measures a body that uses the address on the stack, and leaves it there.
-fn check_contracts(name: &str, body: &[u8]) {
-    let contracts = large_contracts(sample_gas() / 2_600);
-    let mut chain = chain(for_each_contract(body), BTreeMap::new(), contracts);
-    let calls = [(0, sample_gas() / 2), (1, sample_gas())];
-    let calls = calls.map(|(nonce, gas)| vec![call(nonce, CONTRACT, gas, Bytes::new())]);
-    let (smaller, larger) = costs_of(&mut chain, calls);
-    check(name, Keeps::Nothing, smaller, larger);
+    check_kind("balance", Keeps::All);
 }
 
 #[test]
 fn codes() {
-    // CALL, so that the code is analysed. It begins with STOP.
-    check_contracts("code", &hex!("5f 5f 5f 5f 5f 85 5a f1 50"));
-    check_contracts("codesize", &hex!("80 3b 50"));
+    for name in ["code", "codesize"] {
+        let kind = worst::find(name);
+        let mut chain = chain(kind.accounts(2 * sample_gas()));
+        let (smaller, larger) = costs(&mut chain, 0, CONTRACT, kind, sample_gas());
+        check(name, Keeps::Nothing, smaller, larger);
+    }
 }
 
 #[test]
@@ -452,11 +296,11 @@ fn codes_of_one_transaction_make_place_for_those_of_the_next() {
         return;
     }
     const EACH: u64 = 3_000;
-    let calls = for_each_contract(&hex!("5f 5f 5f 5f 5f 85 5a f1 50"));
-    let mut chain = chain(calls, BTreeMap::new(), large_contracts(4 * EACH));
+    let kind = worst::find("code");
+    let mut chain = chain(kind.accounts(4 * EACH * 2_600));
     let transactions = (0..4).map(|nonce| {
-        let start = U256::from(nonce * EACH);
-        call(nonce, CONTRACT, EACH * 2_650 + 40_000, start.to_be_bytes::<32>().into())
+        let input = kind.input(nonce * EACH * 2_600);
+        call(nonce, CONTRACT, EACH * 2_650 + 40_000, input)
     });
     let blocks = vec![block(chain.l1_time(), transactions.collect())];
     let posted = chain.batch(DataKind::Calldata, 0, &[], blocks);
@@ -477,112 +321,21 @@ fn signatures() {
     check("transfers", Keeps::All, smaller, larger);
 }
 
-/// Instructions that no other test repeats, each with what puts its operands on the stack and takes
-/// its result off it. Below them the stack holds a number of 256 bits and one of 128.
-#[rustfmt::skip] // one instruction a line
-const OPCODES: &[(&str, &[u8])] = &[
-    ("ADD", &hex!("80 82 01 50")),
-    ("MUL", &hex!("80 82 02 50")),
-    ("SUB", &hex!("80 82 03 50")),
-    ("DIV", &hex!("80 82 04 50")),
-    ("SMOD", &hex!("80 82 07 50")),
-    ("SIGNEXTEND", &hex!("81 60 07 0b 50")),
-    ("LT", &hex!("80 82 10 50")),
-    ("GT", &hex!("80 82 11 50")),
-    ("SLT", &hex!("80 82 12 50")),
-    ("SGT", &hex!("80 82 13 50")),
-    ("EQ", &hex!("80 82 14 50")),
-    ("ISZERO", &hex!("80 15 50")),
-    ("AND", &hex!("80 82 16 50")),
-    ("OR", &hex!("80 82 17 50")),
-    ("XOR", &hex!("80 82 18 50")),
-    ("NOT", &hex!("80 19 50")),
-    ("BYTE", &hex!("80 60 07 1a 50")),
-    ("SHL", &hex!("80 60 07 1b 50")),
-    ("SHR", &hex!("80 60 07 1c 50")),
-    ("SAR", &hex!("80 60 07 1d 50")),
-    ("CLZ", &hex!("80 1e 50")),
-    ("ADDRESS", &hex!("30 50")),
-    ("BALANCE", &hex!("30 31 50")),
-    ("ORIGIN", &hex!("32 50")),
-    ("CALLER", &hex!("33 50")),
-    ("CALLVALUE", &hex!("34 50")),
-    ("CALLDATALOAD", &hex!("5f 35 50")),
-    ("CALLDATASIZE", &hex!("36 50")),
-    ("CALLDATACOPY", &hex!("60 20 5f 5f 37")),
-    ("CODESIZE", &hex!("38 50")),
-    ("CODECOPY", &hex!("61 0400 5f 5f 39")),
-    ("GASPRICE", &hex!("3a 50")),
-    ("EXTCODESIZE", &hex!("30 3b 50")),
-    ("EXTCODECOPY", &hex!("61 0400 5f 5f 30 3c")),
-    ("RETURNDATASIZE", &hex!("3d 50")),
-    ("RETURNDATACOPY", &hex!("5f 5f 5f 3e")),
-    ("EXTCODEHASH", &hex!("30 3f 50")),
-    ("COINBASE", &hex!("41 50")),
-    ("TIMESTAMP", &hex!("42 50")),
-    ("NUMBER", &hex!("43 50")),
-    ("PREVRANDAO", &hex!("44 50")),
-    ("GASLIMIT", &hex!("45 50")),
-    ("CHAINID", &hex!("46 50")),
-    ("SELFBALANCE", &hex!("47 50")),
-    ("BASEFEE", &hex!("48 50")),
-    ("BLOBHASH", &hex!("5f 49 50")),
-    ("BLOBBASEFEE", &hex!("4a 50")),
-    ("MLOAD", &hex!("5f 51 50")),
-    ("MSTORE", &hex!("80 5f 52")),
-    ("MSTORE8", &hex!("80 5f 53")),
-    ("SLOAD, warm", &hex!("5f 54 50")),
-    ("SSTORE, warm", &hex!("5a 5f 55")),
-    ("PC", &hex!("58 50")),
-    ("MSIZE", &hex!("59 50")),
-    ("GAS", &hex!("5a 50")),
-    ("TLOAD", &hex!("5f 5c 50")),
-    ("PUSH0", &hex!("5f 50")),
-    ("PUSH1", &hex!("60 ff 50")),
-    ("PUSH32", &hex!("7f ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff 50")),
-    ("DUP16", &hex!("5f 5f 5f 5f 5f 5f 5f 5f 5f 5f 5f 5f 5f 5f 5f 5f 8f 50 50 50 50 50 50 50 50 50 50 50 50 50 50 50 50 50")),
-    ("SWAP1", &hex!("90")),
-    ("CALLCODE", &hex!("5f 5f 5f 5f 5f 60 ee 5a f2 50")),
-    ("DELEGATECALL", &hex!("5f 5f 5f 5f 60 ee 5a f4 50")),
-    ("STATICCALL", &hex!("5f 5f 5f 5f 60 ee 5a fa 50")),
-    ("CALL with value", &hex!("5f 5f 5f 5f 60 01 60 ee 5a f1 50")),
-];
-
-/// Calls of precompiles that no other test repeats, with zeros as input.
-#[rustfmt::skip] // one precompile a line
-const PRECOMPILES: &[(&str, &[u8])] = &[
-    // Base, exponent and modulus of 32 bytes each are in memory.
-    ("MODEXP", &hex!("60 20 5f 60 c0 5f 60 05 61 0300 fa 50")),
-    ("BN254_ADD", &hex!("60 40 5f 60 80 60 e0 60 06 61 00c0 fa 50")),
-    ("BN254_MUL", &hex!("60 40 5f 60 60 60 e0 60 07 61 2000 fa 50")),
-    ("BN254_PAIRING", &hex!("60 20 5f 61 0180 60 e0 60 08 5a fa 50")),
-    ("KZG_POINT_EVALUATION", &hex!("60 40 5f 60 c0 60 e0 60 0a 61 d000 fa 50")),
-    ("BLS12_G1ADD", &hex!("60 80 61 0400 61 0100 60 e0 60 0b 61 0200 fa 50")),
-    ("BLS12_G1MSM", &hex!("60 80 61 0400 60 a0 60 e0 60 0c 61 3000 fa 50")),
-    ("BLS12_G2ADD", &hex!("61 0100 61 0400 61 0200 60 e0 60 0d 61 0300 fa 50")),
-    ("BLS12_G2MSM", &hex!("61 0100 61 0400 61 0120 60 e0 60 0e 61 6000 fa 50")),
-    ("BLS12_PAIRING", &hex!("60 20 61 0400 61 0180 60 e0 60 0f 5a fa 50")),
-    ("BLS12_MAP_FP", &hex!("60 80 61 0400 60 40 60 e0 60 10 61 1600 fa 50")),
-    ("BLS12_MAP_FP2", &hex!("61 0100 61 0400 60 80 60 e0 60 11 61 5e00 fa 50")),
-    ("P256VERIFY", &hex!("60 20 5f 60 a0 60 e0 61 0100 61 1b00 fa 50")),
-];
-
-/// Checks that each of these bodies stays below the common bound.
-fn check_all(start: &[u8], bodies: &[(&str, &[u8])], repeats: usize) {
+/// Checks that each of these kinds stays below the common bound.
+fn check_all(kinds: &[Worst]) {
     let gas = if long() { 1 << 22 } else { 400_000 };
-    let address = |at: usize| Address::from_word(U256::from((1_u64 << 40) + at as u64).into());
-    let contract = |(at, (_, body)): (usize, &(&str, &[u8]))| {
-        let code = code(start, &body.repeat(repeats), 0xf000);
-        let balance = U256::from(1_000_000);
-        (address(at), GenesisAccount { code, nonce: 1, balance, ..Default::default() })
-    };
-    let mut others: BTreeMap<_, _> = bodies.iter().enumerate().map(contract).collect();
-    let stops = GenesisAccount { code: hex!("00").into(), nonce: 1, ..Default::default() };
-    others.insert(Address::with_last_byte(0xee), stops);
-    let mut chain = chain(Bytes::new(), BTreeMap::new(), others);
-    for ((at, (name, _)), nonce) in bodies.iter().enumerate().zip((0..).step_by(2)) {
-        let (smaller, larger) = costs(&mut chain, nonce, address(at), gas);
-        let steps = larger.steps - smaller.steps;
+    let address = |at: usize| Address::from_word(U256::from((1_u64 << 48) + at as u64).into());
+    let mut accounts = BTreeMap::new();
+    for (at, kind) in kinds.iter().enumerate() {
+        accounts.extend(kind.accounts(0));
+        let contract = accounts.remove(&CONTRACT).expect("it is there");
+        accounts.insert(address(at), contract);
+    }
+    let mut chain = chain(accounts);
+    for ((at, kind), nonce) in kinds.iter().enumerate().zip((0..).step_by(2)) {
+        let name = kind.name;
+        let (smaller, larger) = costs(&mut chain, nonce, address(at), kind, gas);
+        let steps = larger.steps.saturating_sub(smaller.steps);
         let per_gas = steps as f64 / (larger.gas - smaller.gas) as f64;
         println!("{name:20} per gas {per_gas:>6.1}");
         assert!(per_gas <= OTHER_STEPS_PER_GAS as f64, "{name}: {per_gas} steps a gas");
@@ -591,14 +344,12 @@ fn check_all(start: &[u8], bodies: &[(&str, &[u8])], repeats: usize) {
 
 #[test]
 fn other_instructions() {
-    let start = hex!("5f 19 6f ffffffffffffffffffffffffffffffff");
-    check_all(&start, OPCODES, 20);
+    check_all(INSTRUCTIONS);
 }
 
 #[test]
 fn other_precompiles() {
-    // The three lengths of MODEXP.
-    check_all(&hex!("6020 5f 52 6020 6020 52 6020 6040 52"), PRECOMPILES, 1);
+    check_all(PRECOMPILES);
 }
 
 /// Checks what reading an entry costs, of which `1 / parts` was there.

@@ -358,7 +358,7 @@ impl Driver {
     /// Splits the rewound transactions into those that wait again, in their order and before all
     /// that wait already, and those that no block can include any more, each with the reason.
     /// `chain` is the new one. Of the transactions that it has skipped, only those wait for which a
-    /// block had too little gas left.
+    /// block had too little room left.
     fn split_rewound(
         &self,
         chain: &Chain,
@@ -374,12 +374,12 @@ impl Driver {
                 continue;
             }
             match skipped.get(&hash) {
-                None | Some(SkipReason::BlockGas { .. }) => {}
-                Some(skip) => {
+                Some(skip) if !skip.lacks_room() => {
                     let skipped = Refusal::Skipped { reason: skip.to_string() };
                     refused.push((hash, format!("{skipped}, after {reason}")));
                     continue;
                 }
+                _ => {}
             }
             match check_includable(chain, tx) {
                 Ok(()) => waiting.push(tx.clone()),

@@ -221,8 +221,8 @@ impl Producer {
             let rest = self.run_slice(&mut open, &mut intake)?;
             self.has_more = rest != PoolRemainder::Empty;
             let is_too_large = rest == PoolRemainder::TooLarge;
-            // With a backlog of gas, the next block has more room only once time has passed.
-            let waits = is_too_large && open.is_gas_backlogged();
+            // With a backlog, the next block has more room only once time has passed.
+            let waits = is_too_large && open.is_backlogged();
             let is_full = is_too_large && !waits;
             let is_last = is_full || command.is_some() || Instant::now() >= deadline;
             if is_last && !is_due && open.is_empty() {

@@ -143,13 +143,13 @@ impl<'a> OpenBlock<'a> {
         Room {
             transactions: self.transactions_left,
             bytes: self.bytes_left,
-            gas: self.block.gas_remaining(),
+            gas: self.block.gas_limits(),
         }
     }
 
-    /// Whether a block that is opened later has more room for gas.
-    pub(super) fn is_gas_backlogged(&self) -> bool {
-        self.block.is_gas_backlogged()
+    /// Whether a block that is opened later has more room, because the backlog shrinks.
+    pub(super) fn is_backlogged(&self) -> bool {
+        self.block.is_backlogged()
     }
 
     /// Executes transactions. Returns those that were invalid at their turn, each with the reason.

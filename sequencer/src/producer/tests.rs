@@ -13,7 +13,7 @@ use tokio::{
     sync::{Semaphore, mpsc, oneshot},
 };
 use turnpike_executor::Chain;
-use turnpike_protocol::{BLOCK_GAS, ChainConfig, Genesis, GenesisAccount, Origin, SignedTx};
+use turnpike_protocol::{BLOCK_LOAD, ChainConfig, Genesis, GenesisAccount, Origin, SignedTx};
 
 use super::{
     INTAKE_BYTES_MAX, JournalCommit, Producer, ProducerConfig, ProducerEvent, ProductionState,
@@ -102,7 +102,7 @@ fn high_gas_limits_do_not_reserve_unused_gas() {
     let (block_gas, gas_limit) = (20_000_000, 1_000_000);
     let (built, pool) = build_from(1_000, gas_limit, |config| config.block_gas_limit = block_gas);
     assert!(!pool.is_empty());
-    let (used, room) = (built.gas_used, block_gas - BLOCK_GAS);
+    let (used, room) = (built.gas_used, block_gas - BLOCK_LOAD.gas);
     assert!(used <= room);
     assert!(used + gas_limit > room, "{used} gas used, another transaction would fit");
     assert!(built.included.len() as u64 > (room - gas_limit) / TRANSFER_GAS - 10);
@@ -112,12 +112,12 @@ fn high_gas_limits_do_not_reserve_unused_gas() {
 fn block_is_limited_by_gas_bytes_and_count() {
     let block_gas = 2_000_000;
     let (built, _) = build_from(200, TRANSFER_GAS, |config| config.block_gas_limit = block_gas);
-    let room = block_gas - BLOCK_GAS;
+    let room = block_gas - BLOCK_LOAD.gas;
     assert!((room - TRANSFER_GAS + 1..=room).contains(&built.gas_used));
 
     // The attributes transaction takes none of the backlog's room.
     let (built, _) = build_from(200, TRANSFER_GAS, |config| {
-        config.gas_backlog_max = BLOCK_GAS + 7 * TRANSFER_GAS;
+        config.gas_backlog_max = BLOCK_LOAD.gas + 7 * TRANSFER_GAS;
     });
     assert_eq!(built.included.len(), 7);
 

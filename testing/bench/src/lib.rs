@@ -15,6 +15,7 @@
 //! are measured separately over a large state, and implementations must agree on the root after
 //! every round.
 
+mod adversary;
 mod args;
 mod block;
 mod clock;
@@ -41,6 +42,7 @@ mod terms;
 mod transaction;
 mod workload;
 
+pub use adversary::{AdversaryArgs, adversary};
 pub use args::{ExecuteArgs, MemoryPart, RootArgs};
 pub use block::BenchBlock;
 #[cfg(feature = "prove")]

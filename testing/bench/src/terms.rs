@@ -32,6 +32,7 @@ impl BlockTerms {
         let mut genesis = Genesis::dev();
         genesis.config.block_gas_limit = 1 << 50;
         genesis.config.gas_backlog_max = 1 << 50;
+        genesis.config.work_backlog_max = 1 << 50;
         genesis.config.block_transactions_max = u64::MAX;
         genesis.config.l1_base_fee_scalar = 0;
         genesis.config.l1_blob_base_fee_scalar = 0;

@@ -2,13 +2,14 @@
 //! ignored, and a notice says so.
 
 use std::{
-    env,
+    env, fs,
     num::NonZero,
     path::{Path, PathBuf},
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use turnpike_conformance::{RunOptions, Verdict, run, suites, write_table};
+use turnpike_conformance::{RealBlock, RunOptions, Verdict, run, suites, write_table};
+use turnpike_executor::{BlockContext, BlockExecutor, BlockHashes, ChainSpec, SpecId};
 
 const DATA_VARIABLE: &str = "TURNPIKE_TEST_DATA";
 
@@ -30,7 +31,57 @@ fn trials() -> Vec<Trial> {
         return vec![Trial::test("public", run).with_ignored_flag(true)];
     };
     let suites = suites(&root).expect("the data can be read");
-    suites.into_iter().map(|suite| trial(&root, suite)).collect()
+    let mut trials: Vec<_> = suites.into_iter().map(|suite| trial(&root, suite)).collect();
+    let blocks = root.join("mainnet-blocks");
+    if blocks.is_dir() {
+        let run = move || real_blocks_keep_ethereums_gas(&blocks);
+        trials.push(Trial::test("real_blocks_keep_ethereums_gas_with_work", run));
+    }
+    trials
+}
+
+/// Work changes no transaction of mainnet's blocks.
+fn real_blocks_keep_ethereums_gas(blocks: &Path) -> Result<(), Failed> {
+    let mut transactions = 0;
+    for folder in fs::read_dir(blocks)? {
+        let folder = folder?.path();
+        let Ok(block) = RealBlock::load(&folder) else { continue };
+        // Work is defined by the gas of this fork and later ones (EIP-2929).
+        if block.fork < SpecId::BERLIN {
+            continue;
+        }
+        let plain = ChainSpec::ethereum(block.chain_id, block.fork);
+        let metered = ChainSpec { meters_work: true, ..plain.clone() };
+        let [plain, metered] = [plain, metered].map(|spec| gas_of(&spec, &block));
+        let (plain, metered) = (plain?, metered?);
+        if let Some(at) = plain.iter().zip(&metered).position(|(one, other)| one != other) {
+            let (plain, metered) = (plain[at], metered[at]);
+            let text = format!(
+                "{}: transaction {at}: (success, gas) {plain:?}, with work {metered:?}",
+                folder.display()
+            );
+            return Err(text.into());
+        }
+        transactions += plain.len();
+    }
+    if transactions == 0 {
+        return Err("no block was run".into());
+    }
+    Ok(())
+}
+
+/// Whether each transaction succeeds, and its gas.
+fn gas_of(spec: &ChainSpec, block: &RealBlock) -> Result<Vec<(bool, u64)>, Failed> {
+    let context = BlockContext {
+        header: block.header.clone(),
+        hashes: BlockHashes::Given(block.hashes.clone()),
+        l1_fee: None,
+        backlog: None,
+    };
+    let mut executor = BlockExecutor::open(spec, &context, block.state.flat())?;
+    executor.execute_all(block.transactions.iter().cloned())?;
+    let (executed, _) = executor.finish()?;
+    Ok(executed.transactions.iter().map(|tx| (tx.is_success, tx.gas_used)).collect())
 }
 
 fn trial(root: &Path, suite: String) -> Trial {

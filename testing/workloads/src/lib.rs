@@ -3,6 +3,7 @@
 //! - [`artifacts`]: creation code of contracts that npm packages publish.
 //! - [`calls`]: the functions of these contracts that workloads call.
 //! - [`Mix`]: which transaction comes at which turn of a mixed block.
+//! - [`worst`]: what the worst blocks repeat.
 //! - [`Crowd`]: who sends to whom, drawn from a seed.
 //!
 //! The crate signs, sends and executes nothing.
@@ -11,6 +12,7 @@ pub mod artifacts;
 pub mod calls;
 mod crowd;
 mod mix;
+pub mod worst;
 
 pub use crowd::{Crowd, Pair};
 pub use mix::{Mix, MixedTransaction};

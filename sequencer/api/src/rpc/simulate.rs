@@ -22,8 +22,8 @@ use turnpike_executor::{
     CallRequest, Checks, ExecutionResult, InvalidTransaction, Sandbox, SandboxError, SandboxTx,
 };
 use turnpike_protocol::{
-    BLOCK_GAS, ChainConfig, Header, Origin, ReceiptEnvelope, TxEnvelope, extra_data, next_base_fee,
-    next_open_backlog, time_ms,
+    BLOCK_LOAD, ChainConfig, Header, Load, Origin, ReceiptEnvelope, TxEnvelope, extra_data,
+    next_base_fee, next_open_backlog, time_ms,
 };
 use turnpike_storage::{BlockRecord, ReceiptRecord};
 
@@ -160,6 +160,7 @@ struct Made {
     envelope: TxEnvelope,
     receipt: ReceiptEnvelope,
     result: ExecutionResult,
+    work: u64,
 }
 
 impl Simulation<'_> {
@@ -172,9 +173,12 @@ impl Simulation<'_> {
         }
         self.sandbox.record_parent_hash(self.parent_hash).map_err(refusal)?;
         let mut made = Vec::with_capacity(planned.block.calls.len());
+        let mut used = BLOCK_LOAD;
         for request in planned.block.calls {
             let call = self.call(&request, &header)?;
-            header.gas_used += call.result.tx_gas_used();
+            let gas = call.result.tx_gas_used();
+            header.gas_used += gas;
+            used = used.plus(Load { gas, work: call.work });
             made.push(call);
         }
         let envelopes: Vec<_> = made.iter().map(|call| &call.envelope).collect();
@@ -185,8 +189,7 @@ impl Simulation<'_> {
         header.logs_bloom = blooms.fold(Bloom::ZERO, |all, bloom| all | *bloom);
         let time_ms = time_ms(&header);
         let open = next_open_backlog(self.chain.config(), &self.parent, time_ms);
-        let backlog = open.saturating_add(header.gas_used).saturating_add(BLOCK_GAS);
-        header.extra_data = extra_data(backlog, time_ms);
+        header.extra_data = extra_data(open.plus(used), time_ms);
         check_held(self.started)?;
         header.state_root = self.chain.state_root_with(self.sandbox.diff());
         self.answer(header, made)
@@ -204,7 +207,7 @@ impl Simulation<'_> {
             parent_hash: self.parent_hash,
             number: planned.number,
             timestamp: planned.timestamp,
-            extra_data: extra_data(0, 0),
+            extra_data: extra_data(Load::default(), 0),
             base_fee_per_gas: Some(base_fee),
             gas_used: 0,
             mix_hash: B256::ZERO,
@@ -243,7 +246,7 @@ impl Simulation<'_> {
         }
         let result = self.run(&SandboxTx::call(config, &call, self.checks), call.from)?;
         self.gas_left = self.gas_left.saturating_sub(result.tx_gas_used());
-        made(config, &call, result, header)
+        made(config, &call, result, self.sandbox.work(), header)
     }
 
     fn run(&mut self, tx: &SandboxTx, from: Address) -> Result<ExecutionResult, RpcError> {
@@ -290,6 +293,7 @@ fn made(
     config: &ChainConfig,
     call: &CallRequest,
     result: ExecutionResult,
+    work: u64,
     header: &Header,
 ) -> Result<Made, RpcError> {
     let gas_used = result.tx_gas_used();
@@ -322,7 +326,7 @@ fn made(
         effective_gas_price: price,
         l1_fee: U256::ZERO,
     };
-    Ok(Made { record, envelope, receipt, result })
+    Ok(Made { record, envelope, receipt, result, work })
 }
 
 fn envelope(config: &ChainConfig, call: &CallRequest) -> Result<TxEnvelope, RpcError> {

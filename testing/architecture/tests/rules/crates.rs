@@ -121,7 +121,7 @@ const TEST_EDGES: &[(&str, &[&str])] = &[
     ("storage", &["test-postgres"]),
     ("signers", &["random"]),
     ("executor", &["random"]),
-    ("program", &["vm"]),
+    ("program", &["vm", "workloads"]),
     ("game", &["conformance", "random"]),
     ("cell-proofs", &["random"]),
     ("l1", &["test-anvil"]),

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use tokio::task::block_in_place;
 use turnpike_bench::{
-    DeriveBenchArgs, ExecuteArgs, KzgArgs, ProveArgs, RootArgs, derive, execute, kzg, prove, root,
-    stages,
+    AdversaryArgs, DeriveBenchArgs, ExecuteArgs, KzgArgs, ProveArgs, RootArgs, adversary, derive,
+    execute, kzg, prove, root, stages,
 };
 
 use self::{dispute::DisputeBenchArgs, settle::SettleArgs};
@@ -28,6 +28,8 @@ pub(crate) struct BenchArgs {
 pub(crate) enum Bench {
     /// Execute transactions on Turnpike's executor and on plain revm, in the same run.
     Execute(ExecuteArgs),
+    /// Execute the worst blocks that the rules allow, and follow a chain that posts them as fast as it may.
+    Adversary(AdversaryArgs),
     /// Compute state roots on Turnpike's tries and on alloy-trie, in the same run.
     Root(RootArgs),
     /// Measure the other stages on one core: signatures, roots, batches.
@@ -48,6 +50,7 @@ pub(crate) enum Bench {
 pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     match args.bench {
         Some(Bench::Execute(args)) => block_in_place(|| execute(&args)),
+        Some(Bench::Adversary(args)) => block_in_place(|| adversary(&args)),
         Some(Bench::Root(args)) => block_in_place(|| root(&args)),
         Some(Bench::Stages) => block_in_place(stages),
         Some(Bench::Kzg(args)) => block_in_place(|| kzg(&args)),

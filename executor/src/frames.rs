@@ -1,0 +1,180 @@
+//! Runs a transaction's frames as revm does, and ends those that work more than their share.
+
+use alloy_primitives::Bytes;
+use revm::{
+    context::{Evm, TxEnv},
+    context_interface::{ContextTr, JournalTr as _, context::ContextError},
+    database_interface::Database,
+    handler::{
+        EthFrame, EvmTr as _, FrameResult, ItemOrResult, PrecompileProvider,
+        instructions::InstructionProvider,
+    },
+    interpreter::{
+        FrameInput, Gas, InitialAndFloorGas, InstructionResult, InterpreterAction,
+        InterpreterResult, interpreter::EthInterpreter, interpreter_action::FrameInit,
+    },
+};
+
+use crate::work::{Metered, WorkMeter};
+
+type StateError<C> = <<C as ContextTr>::Db as Database>::Error;
+
+/// Why frames fail other than by their code.
+pub(crate) type FrameError<C> = ContextError<StateError<C>>;
+
+/// What a frame did last: open another frame, or end.
+type Next = ItemOrResult<FrameInit, FrameResult>;
+
+/// Starts counting the work of the context's transaction.
+pub(crate) fn begin<C>(context: &mut C)
+where
+    C: ContextTr<Tx = TxEnv, Chain: Metered>,
+{
+    let tx = context.tx();
+    let gas_limit = tx.gas_limit;
+    let listed = tx.access_list.0.iter().map(|item| 1 + item.storage_keys.len()).sum();
+    let authorizations = tx.authorization_list.len();
+    context.chain_mut().meter().begin(gas_limit, listed, authorizations);
+}
+
+/// Ends counting. A transaction uses at least the gas that pays for its work.
+pub(crate) fn finish<C>(context: &mut C, gas: &Gas, init_and_floor_gas: &mut InitialAndFloorGas)
+where
+    C: ContextTr<Chain: Metered>,
+{
+    let of_execution = gas.total_gas_spent().saturating_sub(init_and_floor_gas.initial_regular_gas);
+    let least = context.chain_mut().meter().finish(of_execution);
+    init_and_floor_gas.floor_gas = init_and_floor_gas.floor_gas.max(least);
+}
+
+/// Runs frames, the outermost first, until that ends.
+pub(crate) fn run<C, N, I, P>(
+    evm: &mut Evm<C, N, I, P, EthFrame<EthInterpreter>>,
+    first: FrameInit,
+) -> Result<FrameResult, FrameError<C>>
+where
+    C: ContextTr<Chain: Metered>,
+    I: InstructionProvider<Context = C, InterpreterTypes = EthInterpreter>,
+    P: PrecompileProvider<C, Output = InterpreterResult>,
+{
+    run_with(
+        evm,
+        first,
+        |evm, init| Ok(result_of(evm.frame_init(init)?)),
+        |evm| {
+            let Evm { ctx, instruction, frame_stack, .. } = evm;
+            let frame = frame_stack.get();
+            let action = frame.interpreter.run_plain(
+                instruction.instruction_table(),
+                instruction.gas_table(),
+                ctx,
+            );
+            let action = within_share(ctx.chain_mut().meter(), &frame.interpreter.gas, action);
+            let next: Next = frame.process_next_action::<_, FrameError<C>>(ctx, action)?;
+            if next.is_result() {
+                frame.set_finished(true);
+            }
+            Ok(next)
+        },
+    )
+}
+
+/// Runs frames, each opened by `open` and continued by `step`.
+pub(crate) fn run_with<C, N, I, P>(
+    evm: &mut Evm<C, N, I, P, EthFrame<EthInterpreter>>,
+    first: FrameInit,
+    mut open: impl FnMut(
+        &mut Evm<C, N, I, P, EthFrame<EthInterpreter>>,
+        FrameInit,
+    ) -> Result<Option<FrameResult>, FrameError<C>>,
+    mut step: impl FnMut(&mut Evm<C, N, I, P, EthFrame<EthInterpreter>>) -> Result<Next, FrameError<C>>,
+) -> Result<FrameResult, FrameError<C>>
+where
+    C: ContextTr<Chain: Metered>,
+    I: InstructionProvider<Context = C, InterpreterTypes = EthInterpreter>,
+    P: PrecompileProvider<C, Output = InterpreterResult>,
+{
+    let creates = creates_account(&mut evm.ctx, &first.frame_input)?;
+    evm.ctx.chain_mut().meter().open_first_frame(creates);
+    if let Some(result) = open(evm, first)? {
+        return Ok(result);
+    }
+    loop {
+        let result = match step(evm)? {
+            ItemOrResult::Item(init) => {
+                let gas = &evm.frame_stack.get().interpreter.gas;
+                let share = evm.ctx.chain_mut().meter().call(gas, given_to(&init.frame_input));
+                match open(evm, init)? {
+                    None => {
+                        evm.ctx.chain_mut().meter().open_frame(share);
+                        continue;
+                    }
+                    // The frame ended as it was opened.
+                    Some(result) => result,
+                }
+            }
+            ItemOrResult::Result(result) => {
+                evm.ctx.chain_mut().meter().close_frame();
+                result
+            }
+        };
+        if let Some(result) = evm.frame_return_result(result)? {
+            return Ok(result);
+        }
+    }
+}
+
+/// The result of a frame that ended as it was opened.
+pub(crate) fn result_of<F>(opened: ItemOrResult<F, FrameResult>) -> Option<FrameResult> {
+    match opened {
+        ItemOrResult::Item(_) => None,
+        ItemOrResult::Result(result) => Some(result),
+    }
+}
+
+/// What a frame with this gas does, unless it has more work than its share: it then ends out of gas.
+pub(crate) fn within_share(
+    meter: &WorkMeter,
+    gas: &Gas,
+    action: InterpreterAction,
+) -> InterpreterAction {
+    let given = match &action {
+        InterpreterAction::NewFrame(input) => given_to(input),
+        InterpreterAction::Return(result) if result.result.is_halt() => return action,
+        InterpreterAction::Return(_) => 0,
+    };
+    if !meter.is_over(gas, given) {
+        return action;
+    }
+    let mut gas = *gas;
+    gas.spend_all();
+    InterpreterAction::Return(InterpreterResult::new(
+        InstructionResult::OutOfGas,
+        Bytes::new(),
+        gas,
+    ))
+}
+
+/// Gas that a frame gets.
+const fn given_to(input: &FrameInput) -> u64 {
+    match input {
+        FrameInput::Call(call) => call.gas_limit,
+        FrameInput::Create(create) => create.gas_limit(),
+        FrameInput::Empty => 0,
+    }
+}
+
+/// Whether the outermost frame creates an account.
+fn creates_account<C: ContextTr>(
+    context: &mut C,
+    input: &FrameInput,
+) -> Result<bool, FrameError<C>> {
+    match input {
+        FrameInput::Call(call) if call.transfers_value() => {
+            let account = context.journal_mut().load_account(call.target_address)?;
+            Ok(account.data.info.is_empty())
+        }
+        FrameInput::Call(_) | FrameInput::Empty => Ok(false),
+        FrameInput::Create(_) => Ok(true),
+    }
+}
