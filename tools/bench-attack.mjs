@@ -1,5 +1,6 @@
 // Measures a healthy client's latency while attackers hold idle connections, send endless heads and flood the node with invalid
-// transactions, all at once. The attackers run in a separate process with their own addresses.
+// transactions, all at once. The attackers run in a separate process with their own addresses. Then another account sends transactions that
+// use all their gas, and the client's pay a tip.
 import { spawn } from "node:child_process";
 import { Agent } from "node:http";
 import { cpus } from "node:os";
@@ -25,12 +26,15 @@ const { values } = parseArgs({
     idle: { type: "string", default: "5000" },
     slow: { type: "string", default: "500" },
     flood: { type: "string", default: "32" },
+    loops: { type: "string", default: "600" },
     seconds: { type: "string", default: `${PHASE_MS / 1_000}` },
   },
 });
 const count = (name) => Number(values[name]);
 
 const account = mnemonicToAccount(MNEMONIC);
+const spammer = mnemonicToAccount(MNEMONIC, { addressIndex: 1 });
+const GWEI = 1_000_000_000n;
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 const pause = () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 
@@ -44,6 +48,42 @@ async function transfers(chainId, wanted) {
     );
   }
   return all;
+}
+
+/** Signed creations that loop until their gas is used: JUMPDEST, PUSH0, JUMP. */
+async function loops(chainId, wanted) {
+  const fees = { gas: 1n << 24n, maxFeePerGas: GWEI, maxPriorityFeePerGas: 0n };
+  const sign = (nonce) => spammer.signTransaction({ type: "eip1559", chainId, nonce, data: "0x5b5f56", ...fees });
+  return Promise.all(Array.from({ length: wanted }, (_, nonce) => sign(nonce)));
+}
+
+const ask = async (url, method, params) => (await send(url, { agent, body: call(method, params) })).body.result;
+
+/** Latency of the client's transfers with a tip until they are preconfirmed, while the spammer's loops run. */
+async function measureLoops(url, chainId) {
+  const balance = async () => BigInt(await ask(url, "eth_getBalance", [spammer.address, "latest"]));
+  const [before, all] = [await balance(), await loops(chainId, count("loops"))];
+  for (const raw of all) await send(url, { agent, body: call("eth_sendRawTransaction", [raw]) });
+  const nonces = async () => [
+    Number(await ask(url, "eth_getTransactionCount", [account.address, "pending"])),
+    Number(await ask(url, "eth_getTransactionCount", [spammer.address, "latest"])),
+  ];
+  const [first, atStart] = await nonces();
+  const [taken, start] = [[], performance.now()];
+  for (let nonce = first; performance.now() < start + count("seconds") * 1_000; nonce++) {
+    const fees = { gas: 21_000n, maxFeePerGas: 100n * GWEI, maxPriorityFeePerGas: GWEI };
+    const transfer = { type: "eip1559", chainId, nonce, to: account.address, value: 1n, ...fees };
+    const raw = await account.signTransaction(transfer);
+    const sent = performance.now();
+    const receipt = await ask(url, "eth_sendRawTransactionSync", [raw]);
+    taken.push(performance.now() - sent);
+    if (receipt?.status !== "0x1") throw new Error(`transfer: ${JSON.stringify(receipt)}`);
+    await pause();
+  }
+  const ran = (await nonces())[1];
+  const loopsMeanwhile = ran - atStart;
+  const paid = before - (await balance());
+  return { taken, loopsMeanwhile, ether: Number(paid) / 1e18, ran };
 }
 
 /** The client's kinds of requests, sent in turn. */
@@ -112,5 +152,8 @@ run(async () => {
   report("attack", under);
   const [, fared] = (await ended).split("\n");
   console.log(`attackers: ${fared}`);
+  const { taken, loopsMeanwhile, ether, ran } = await measureLoops(url, chainId);
+  report("loops", { tip: taken });
+  console.log(`loops: ${loopsMeanwhile} of 2^24 gas ran meanwhile; ${ran} cost ${ether} ether`);
   return 0;
 });

@@ -38,6 +38,7 @@ use crate::{
     sealed::genesis_record,
     sealer::{BLOCKS_TO_INDEX_MAX, BLOCKS_TO_SEAL_MAX, Indexer, Sealer},
     server_tasks::{RunningServers, ServerTask, ended_early},
+    slice::SlicePace,
     tracker::{L1Event, Tracker},
 };
 
@@ -236,6 +237,7 @@ impl Node {
             started_at: now,
             opened_at: now,
             sliced_at: now,
+            pace: SlicePace::default(),
             has_more: true,
             stale: Vec::new(),
         };

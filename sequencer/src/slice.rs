@@ -9,12 +9,12 @@
 //!
 //! # Limits
 //!
-//! Whatever fits the rest of the block, [`SLICE_TRANSACTIONS_MAX`] and [`SLICE_GAS_MAX`]. While
+//! Whatever fits the rest of the block, [`SLICE_TRANSACTIONS_MAX`] and [`SlicePace`]. While
 //! several senders wait for a slice that is too small, each gets one part in [`SENDER_SHARES`] of
 //! it at most. Room that this leaves stays empty: the next slice follows at once, and what is in
 //! this one is preconfirmed earlier.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use alloy_primitives::Address;
 
@@ -24,12 +24,17 @@ use crate::{Pool, PooledTx, builder::TRANSACTION_OVERHEAD_BYTES, pool::TxTotals}
 /// every preconfirmation in it.
 pub(crate) const SLICE_TRANSACTIONS_MAX: usize = 2_048;
 
-/// Gas limits of a slice's transactions in sum, at most; one transaction may exceed it. All of a
-/// slice is executed before any of it is preconfirmed, and before a newcomer gets its turn. One
-/// core executes loops in the EVM at 0.5 to 1 Ggas/s, so that a slice takes 70 to 140 ms of them,
-/// and a sender's share 17 to 35 ms. Calls ask for more gas than they use: with half of this, a
-/// slice of them would be too short to run in lanes.
+/// Gas limits of a slice's transactions in sum, at most; one transaction may exceed it. Calls ask
+/// for more gas than they use: with half of this, a slice of them would be too short to run in
+/// lanes. [`SlicePace`] lowers it while slices take long.
 pub(crate) const SLICE_GAS_MAX: u64 = 1 << 26;
+
+/// The lowest that [`SlicePace`] makes of [`SLICE_GAS_MAX`]: the largest transaction.
+const SLICE_GAS_MIN: u64 = 1 << 24;
+
+/// Time that a slice may take before the next ones get smaller. All of a slice is executed before
+/// any of it is preconfirmed, and before a newcomer gets its turn.
+const SLICE_TIME: Duration = Duration::from_millis(40);
 
 /// A sender gets one part in this many of a slice that is too small for all, so that one account
 /// cannot hold it.
@@ -43,6 +48,38 @@ pub(crate) struct Room {
     pub(crate) bytes: usize,
     /// Gas limits in sum.
     pub(crate) gas: u64,
+}
+
+/// How much gas the next slice may have. Slices that are full and take longer than [`SLICE_TIME`]
+/// halve it, full ones that take a quarter of that double it.
+#[derive(Debug)]
+pub(crate) struct SlicePace {
+    gas: u64,
+}
+
+impl Default for SlicePace {
+    fn default() -> Self {
+        Self { gas: SLICE_GAS_MAX }
+    }
+}
+
+impl SlicePace {
+    /// Room in the next slice.
+    pub(crate) const fn room(&self) -> Room {
+        Room { gas: self.gas, ..Room::SLICE }
+    }
+
+    /// Notes how long a slice with these gas limits took.
+    pub(crate) fn note(&mut self, gas: u128, took: Duration) {
+        if gas < u128::from(self.gas / 2) {
+            return;
+        }
+        if took > SLICE_TIME {
+            self.gas = (self.gas / 2).max(SLICE_GAS_MIN);
+        } else if took < SLICE_TIME / 4 {
+            self.gas = (self.gas * 2).min(SLICE_GAS_MAX);
+        }
+    }
 }
 
 impl Room {
@@ -79,17 +116,8 @@ pub(crate) enum PoolRemainder {
     TooLarge,
 }
 
-/// Pops the next slice's transactions. They certainly fit the block.
+/// Pops the transactions of a slice with this room. They certainly fit the block.
 pub(crate) fn pop_slice(
-    pool: &mut Pool,
-    base_fee: u64,
-    block: Room,
-) -> (Vec<PooledTx>, PoolRemainder) {
-    pop_fitting(pool, base_fee, block, Room::SLICE)
-}
-
-/// Like [`pop_slice`], with other limits of a slice.
-pub(crate) fn pop_fitting(
     pool: &mut Pool,
     base_fee: u64,
     block: Room,
@@ -199,9 +227,28 @@ mod tests {
         pool
     }
 
+    #[test]
+    fn slices_get_smaller_while_full_ones_take_long() {
+        let mut pace = SlicePace::default();
+        let millis = Duration::from_millis;
+        let mut after = |gas, took| {
+            pace.note(gas, millis(took));
+            pace.room().gas
+        };
+        assert_eq!(after(1 << 26, 40), 1 << 26);
+        assert_eq!(after(1 << 26, 41), 1 << 25);
+        assert_eq!(after(1 << 25, 500), 1 << 24);
+        assert_eq!(after(1 << 24, 500), 1 << 24, "the largest transaction fits");
+        assert_eq!(after(1 << 20, 0), 1 << 24, "it was not full");
+        assert_eq!(after(1 << 24, 10), 1 << 24);
+        assert_eq!(after(1 << 23, 9), 1 << 25);
+        assert_eq!(after(1 << 20, 500), 1 << 25, "its gas is not why it took long");
+        assert_eq!([after(1 << 25, 9), after(1 << 26, 0)], [1 << 26; 2]);
+    }
+
     /// The arrivals of the next slice.
     fn next(pool: &mut Pool) -> (Vec<u64>, PoolRemainder) {
-        let (some, rest) = pop_fitting(pool, BASE_FEE, BLOCK, SLICE);
+        let (some, rest) = pop_slice(pool, BASE_FEE, BLOCK, SLICE);
         (arrivals(some), rest)
     }
 
@@ -245,7 +292,7 @@ mod tests {
         let fee = |sender, arrival, fee, tip| with_gas(sender, 0, arrival, (fee, tip), 800);
         let txs = || [fee(1, 0, 150, 150), fee(2, 1, 900, 60), fee(3, 2, 900, 10)];
         let first = |pool: &mut Pool, base_fee| {
-            let (some, _) = pop_fitting(pool, base_fee, BLOCK, SLICE);
+            let (some, _) = pop_slice(pool, base_fee, BLOCK, SLICE);
             arrivals(some)
         };
         let mut pool = pool_of(txs());
@@ -299,7 +346,7 @@ mod tests {
         assert_eq!(next(&mut pool), (vec![0], PoolRemainder::More));
         // It does not fit the block either: smaller ones do not get ahead of it.
         let block = Room { gas: 700, ..BLOCK };
-        let (some, rest) = pop_fitting(&mut pool, BASE_FEE, block, SLICE);
+        let (some, rest) = pop_slice(&mut pool, BASE_FEE, block, SLICE);
         assert_eq!((arrivals(some), rest), (vec![], PoolRemainder::TooLarge));
     }
 
@@ -313,7 +360,7 @@ mod tests {
         let promised = (0..5).map(|nonce| rewound(1, nonce, nonce));
         let promised = promised.chain([rewound(2, 0, 5), rewound(1, 5, 6)]);
         let mut pool = pool_of(promised.chain((3..9).map(|at| tx(at, 0, at.into(), 1_000))));
-        let (some, rest) = pop_fitting(&mut pool, BASE_FEE, BLOCK, SLICE);
+        let (some, rest) = pop_slice(&mut pool, BASE_FEE, BLOCK, SLICE);
         let found: Vec<_> = some.iter().map(|tx| tx.arrival.wrapping_sub(ARRIVAL_FIRST)).collect();
         let expected = (0..7).map(|at: u64| at.wrapping_sub(10)).chain([3]);
         assert_eq!((found, rest), (expected.collect(), PoolRemainder::More));

@@ -13,7 +13,7 @@ use proptest::{collection::vec, prelude::*};
 use super::{ARRIVAL_FIRST, Pool, PoolLimits, PooledTx, TxTotals, tests::with_gas};
 use crate::{
     Refusal,
-    slice::{PoolRemainder, Room, SENDER_SHARES, pop_fitting},
+    slice::{PoolRemainder, Room, SENDER_SHARES, pop_slice},
 };
 
 const SENDERS: u8 = 5;
@@ -420,7 +420,7 @@ impl Pair {
             }
             Operation::Slice { base_fee, block, slice } => {
                 model.base_fee = base_fee;
-                let (popped, rest) = pop_fitting(pool, base_fee, block, slice);
+                let (popped, rest) = pop_slice(pool, base_fee, block, slice);
                 let (expected, expected_rest) = model.slice(block, slice);
                 let arrivals = |txs: &[PooledTx]| Vec::from_iter(txs.iter().map(|tx| tx.arrival));
                 prop_assert_eq!(arrivals(&popped), arrivals(&expected));

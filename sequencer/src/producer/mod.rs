@@ -56,10 +56,10 @@ use crate::{
     backlog::Backlog,
     builder::{self, BlockPlan},
     committer::{DurableRows, JournalCommit},
-    pool::ARRIVAL_FIRST,
+    pool::{ARRIVAL_FIRST, TxTotals},
     producer_event::{HaltedProducer, ProducerCommand, ProducerEvent, VoidBlock},
     sealer::BlockToSeal,
-    slice::{PoolRemainder, pop_slice},
+    slice::{PoolRemainder, SlicePace, pop_slice},
     submission::Submission,
 };
 
@@ -135,6 +135,7 @@ pub(crate) struct Producer {
     pub(crate) started_at: Instant,
     pub(crate) opened_at: Instant,
     pub(crate) sliced_at: Instant,
+    pub(crate) pace: SlicePace,
     /// Whether transactions may be ready.
     pub(crate) has_more: bool,
     /// Transactions whose nonce the last block passed, with the account's nonce.
@@ -218,7 +219,9 @@ impl Producer {
         let _span = info_span!("block", number = open.number()).entered();
         let mut command = None;
         loop {
-            let rest = self.run_slice(&mut open, &mut intake)?;
+            let started = Instant::now();
+            let (rest, gas) = self.run_slice(&mut open, &mut intake)?;
+            self.pace.note(gas, started.elapsed());
             self.has_more = rest != PoolRemainder::Empty;
             let is_too_large = rest == PoolRemainder::TooLarge;
             // With a backlog, the next block has more room only once time has passed.
@@ -255,22 +258,24 @@ impl Producer {
         }
     }
 
-    /// Executes the transactions of the next slice.
+    /// Executes the transactions of the next slice. Returns what the pool holds, and the slice's
+    /// gas limits in sum.
     fn run_slice(
         &self,
         open: &mut OpenBlock<'_>,
         intake: &mut IntakeBatch,
-    ) -> anyhow::Result<PoolRemainder> {
+    ) -> anyhow::Result<(PoolRemainder, u128)> {
         let (some, rest) = {
             let mut pool = self.handles.transactions.pool_mut();
-            let some = pop_slice(&mut pool, open.base_fee(), open.room());
+            let some = pop_slice(&mut pool, open.base_fee(), open.room(), self.pace.room());
             // Under the pool's lock, so that no reader finds the transactions in neither place.
             self.handles.transactions.preconfirmations.mark_running(&some.0);
             some
         };
         if some.is_empty() && !open.is_new() {
-            return Ok(rest);
+            return Ok((rest, 0));
         }
+        let gas = some.iter().map(|tx| TxTotals::of(tx).gas).sum();
         let refused = open.run(some)?;
         let mut pool = self.handles.transactions.pool_mut();
         for (tx, reason) in refused {
@@ -280,7 +285,7 @@ impl Producer {
             let nonce = open.account(&tx.sender).unwrap_or_default().nonce;
             intake.refuse_stale(pool.set_nonce(tx.sender, nonce), nonce);
         }
-        Ok(rest)
+        Ok((rest, gas))
     }
 
     /// Sends a slice to the committer.

@@ -23,7 +23,7 @@ use crate::{
     BacklogLimits, NodeHandles, Pool, PoolLimits, PooledTx, Refusal,
     admission::CheckedTx,
     builder::{BATCH_OVERHEAD_BYTES, BlockPlan, RESERVED_PART},
-    slice::{PoolRemainder, SLICE_GAS_MAX, SLICE_TRANSACTIONS_MAX, pop_slice},
+    slice::{PoolRemainder, SLICE_GAS_MAX, SLICE_TRANSACTIONS_MAX, SlicePace, pop_slice},
     submission::Submission,
 };
 
@@ -76,7 +76,8 @@ fn build_from(count: u64, gas_limit: u64, rules: impl FnOnce(&mut ChainConfig)) 
     let mut open = OpenBlock::new(&next, plan).expect("opens");
     let mut included = Vec::new();
     loop {
-        let (some, rest) = pop_slice(&mut pool, open.base_fee(), open.room());
+        let room = SlicePace::default().room();
+        let (some, rest) = pop_slice(&mut pool, open.base_fee(), open.room(), room);
         included.extend(some.iter().cloned());
         assert!(open.run(some).expect("runs").is_empty(), "none is refused");
         if rest != PoolRemainder::More {
@@ -204,6 +205,7 @@ fn idle() -> Idle {
         started_at: now,
         opened_at: now,
         sliced_at: now,
+        pace: SlicePace::default(),
         has_more: true,
         stale: Vec::new(),
     };
@@ -328,7 +330,7 @@ fn spam_of_one_sender_does_not_delay_others() {
     let mut slice = |submitted: Vec<CheckedTx>| {
         let mut intake = IntakeBatch::default();
         producer.take_in(vec![submission(submitted, 0)], &mut open, &mut intake);
-        let rest = producer.run_slice(&mut open, &mut intake).expect("runs");
+        let (rest, _) = producer.run_slice(&mut open, &mut intake).expect("runs");
         assert_eq!(rest, PoolRemainder::More);
         let part = open.take_part(false).part;
         part.transactions.iter().map(|tx| tx.sender).collect::<Vec<_>>()

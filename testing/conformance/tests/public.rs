@@ -42,7 +42,7 @@ fn trials() -> Vec<Trial> {
 
 /// Work changes no transaction of mainnet's blocks.
 fn real_blocks_keep_ethereums_gas(blocks: &Path) -> Result<(), Failed> {
-    let mut transactions = 0;
+    let (mut transactions, mut differences) = (0, Vec::new());
     for folder in fs::read_dir(blocks)? {
         let folder = folder?.path();
         let Ok(block) = RealBlock::load(&folder) else { continue };
@@ -54,20 +54,21 @@ fn real_blocks_keep_ethereums_gas(blocks: &Path) -> Result<(), Failed> {
         let metered = ChainSpec { meters_work: true, ..plain.clone() };
         let [plain, metered] = [plain, metered].map(|spec| gas_of(&spec, &block));
         let (plain, metered) = (plain?, metered?);
-        if let Some(at) = plain.iter().zip(&metered).position(|(one, other)| one != other) {
-            let (plain, metered) = (plain[at], metered[at]);
-            let text = format!(
-                "{}: transaction {at}: (success, gas) {plain:?}, with work {metered:?}",
-                folder.display()
-            );
-            return Err(text.into());
+        for (at, (plain, metered)) in plain.iter().zip(&metered).enumerate() {
+            if plain != metered {
+                differences.push(format!(
+                    "{}: transaction {at}: (success, gas) {plain:?}, with work {metered:?}",
+                    folder.display()
+                ));
+            }
         }
         transactions += plain.len();
     }
-    if transactions == 0 {
-        return Err("no block was run".into());
+    match (transactions, differences.is_empty()) {
+        (0, _) => Err("no block was run".into()),
+        (_, true) => Ok(()),
+        (_, false) => Err(differences.join("\n").into()),
     }
-    Ok(())
 }
 
 /// Whether each transaction succeeds, and its gas.
