@@ -38,6 +38,7 @@ where
     set(opcode::COINBASE, coinbase);
     set(opcode::ORIGIN, origin);
     set(opcode::ADDMOD, addmod);
+    set(opcode::SELFBALANCE, selfbalance);
     set(opcode::MULMOD, mulmod);
     set(opcode::KECCAK256, keccak256);
     set(opcode::SLOAD, sload);
@@ -110,8 +111,15 @@ fn word_of(address: &Address) -> U256 {
 fn addmod<H: Host + ContextTr<Chain: Metered>>(
     mut context: Context<'_, H>,
 ) -> InstructionExecResult {
-    count(&mut context, work::ADDMOD);
+    count(&mut context, work::LITTLE);
     arithmetic::addmod(context)
+}
+
+fn selfbalance<H: Host + ContextTr<Chain: Metered>>(
+    mut context: Context<'_, H>,
+) -> InstructionExecResult {
+    count(&mut context, work::LITTLE);
+    host::selfbalance(context)
 }
 
 fn mulmod<H: Host + ContextTr<Chain: Metered>>(
@@ -182,8 +190,8 @@ fn call<const KIND: u8, H: Host + ContextTr<Chain: Metered>>(
     let is_cold = matches!(found, Err(LoadError::ColdLoadSkipped));
     let (result, _) = run(&mut context, contract::call::<KIND, _, H>);
     // Only then has the call paid for the access.
-    if is_cold && result == Err(InstructionResult::Suspend) {
-        count(&mut context, work::COLD_ACCOUNT);
+    if result == Err(InstructionResult::Suspend) {
+        count(&mut context, if is_cold { work::COLD_ACCOUNT } else { work::LITTLE });
     }
     result
 }

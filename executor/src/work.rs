@@ -22,7 +22,7 @@ use alloy_primitives::{Address, B256};
 use revm::interpreter::Gas;
 
 /// Work that each gas of a transaction's limit allows.
-pub const WORK_PER_GAS: u64 = 4;
+pub const WORK_PER_GAS: u64 = 6;
 
 /// A gas of execution.
 const GAS: i64 = 2;
@@ -40,8 +40,11 @@ const LISTED: i64 = 300;
 /// An authorization (EIP-7702): its signer, and the account that it may create.
 const AUTHORIZATION: i64 = 95_000;
 
-/// The first access to an account or slot.
+/// The first access to a slot.
 const COLD: i64 = 300;
+
+/// The first call of an account, whose code is looked up.
+const COLD_CALL: i64 = 700;
 
 /// The first change of a slot that is not zero, with its part of the roots.
 const CHANGED_SLOT: i64 = 1_000;
@@ -55,9 +58,11 @@ const KECCAK_BLOCK_BYTES: usize = 136;
 /// A gas of LOG's topics and data.
 const LOG_GAS: i64 = 1;
 
-/// MULMOD and ADDMOD, beyond their gas.
-pub(crate) const MULMOD: i64 = 70;
-pub(crate) const ADDMOD: i64 = 50;
+/// MULMOD, beyond its gas.
+pub(crate) const MULMOD: i64 = 80;
+
+/// ADDMOD, SELFBALANCE, or a call, beyond its gas.
+pub(crate) const LITTLE: i64 = 20;
 
 /// Gas of EIP-2929 for a first access, beyond that of a further one.
 const COLD_ACCOUNT_GAS: i64 = 2_500;
@@ -67,7 +72,7 @@ const COLD_SLOT_GAS: i64 = 2_000;
 const CHANGED_SLOT_GAS: i64 = 2_800;
 
 /// A cold account, beyond its gas.
-pub(crate) const COLD_ACCOUNT: i64 = COLD - GAS * COLD_ACCOUNT_GAS;
+pub(crate) const COLD_ACCOUNT: i64 = COLD_CALL - GAS * COLD_ACCOUNT_GAS;
 
 /// A cold slot, beyond its gas.
 pub(crate) const COLD_SLOT: i64 = COLD - GAS * COLD_SLOT_GAS;
@@ -87,13 +92,12 @@ pub(crate) fn keccak(bytes: usize, gas: u64) -> i64 {
 }
 
 /// Work of a gas of a precompile, by its address.
-const PRECOMPILES: [(u16, i64); 17] = [
+const PRECOMPILES: [(u16, i64); 15] = [
     (0x01, 14), // ecrecover
-    (0x02, 3),  // SHA-256
     (0x05, 6),  // modular exponentiation
-    (0x06, 24), // bn254: addition, multiplication, pairing
-    (0x07, 17),
-    (0x08, 17),
+    (0x06, 22), // bn254: addition, multiplication, pairing
+    (0x07, 15),
+    (0x08, 10),
     (0x09, 10), // BLAKE2 compression
     (0x0a, 28), // KZG point evaluation
     (0x0b, 12), // BLS12-381
@@ -103,8 +107,7 @@ const PRECOMPILES: [(u16, i64); 17] = [
     (0x0f, 12),
     (0x10, 12),
     (0x11, 12),
-    (0x100, 45), // P-256
-    (0x04, GAS), // identity
+    (0x100, 36), // P-256
 ];
 
 /// A call of a precompile that costs this much gas, beyond that gas.

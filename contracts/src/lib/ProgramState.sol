@@ -6,5 +6,5 @@ pragma solidity 0.8.37;
 library ProgramState {
     /// @notice Hash of the machine's state before the first step: fraud-proof/guest/program.elf is loaded, all else is zero.
     bytes32 internal constant INITIAL_STATE =
-        0x6a5d9eca0d9b073121b2d6db33e2840aad6ea3b6c1963c6b36817b2021954622;
+        0x9f58bee85844d0092db57c30b53defe146e3c3e4ccfe20bfa55cf3c1fd8685b7;
 }

@@ -69,13 +69,17 @@ impl BoundedPrecompiles {
 }
 
 /// Counts the work of a precompile call whose caller's work `meter` knows. False if the caller has
-/// too little left. A call that fails before it computes anything works nothing.
+/// too little left. A call without input, or one that fails before it computes anything, works no
+/// more than its gas.
 pub(crate) fn take_work(
     meter: &mut WorkMeter,
     address: &Address,
     input: &[u8],
     gas_limit: u64,
 ) -> bool {
+    if input.is_empty() {
+        return true;
+    }
     let gas = match oracle::charge(address, input, gas_limit) {
         Some(Ok(ChargedCall { gas, .. })) => gas,
         Some(Err(_)) => return true,

@@ -26,8 +26,8 @@ const MEMORY_BYTES_MAX: u64 = (1 << 32) / 4;
 /// in [`INSTRUCTIONS`] and [`PRECOMPILES`], which share a bound.
 #[rustfmt::skip] // one kind a line
 const STEPS_PER_GAS: [(&str, u64); 30] = [
-    ("keccak", 97),
-    ("keccak-64", 90),
+    ("keccak", 138),
+    ("keccak-64", 130),
     ("sload", 20),
     ("sstore", 21),
     ("sstore-new", 4),
@@ -41,7 +41,7 @@ const STEPS_PER_GAS: [(&str, u64); 30] = [
     ("identity", 15),
     ("sha256", 180),
     ("ripemd160", 11),
-    ("blake2f", 71),
+    ("blake2f", 117),
     ("ecrecover", 3),
     ("mulmod", 50),
     ("addmod", 40),

@@ -40,7 +40,11 @@ fn trials() -> Vec<Trial> {
     trials
 }
 
-/// Work changes no transaction of mainnet's blocks.
+/// A transaction that verifies a proof of another rollup: block and position. Its modular arithmetic
+/// is more work than its gas pays for.
+const PROOF: (u64, usize) = (19_932_703, 142);
+
+/// Work changes no transaction of mainnet's blocks but [`PROOF`].
 fn real_blocks_keep_ethereums_gas(blocks: &Path) -> Result<(), Failed> {
     let (mut transactions, mut differences) = (0, Vec::new());
     for folder in fs::read_dir(blocks)? {
@@ -55,7 +59,7 @@ fn real_blocks_keep_ethereums_gas(blocks: &Path) -> Result<(), Failed> {
         let [plain, metered] = [plain, metered].map(|spec| gas_of(&spec, &block));
         let (plain, metered) = (plain?, metered?);
         for (at, (plain, metered)) in plain.iter().zip(&metered).enumerate() {
-            if plain != metered {
+            if (plain != metered) != ((block.header.number, at) == PROOF) {
                 differences.push(format!(
                     "{}: transaction {at}: (success, gas) {plain:?}, with work {metered:?}",
                     folder.display()
