@@ -48,12 +48,14 @@ where
 }
 
 /// Runs frames, the outermost first, until that ends.
-pub(crate) fn run<C, N, I, P>(
+#[inline(always)]
+pub(crate) fn run<C, N, I, P, E>(
     evm: &mut Evm<C, N, I, P, EthFrame<EthInterpreter>>,
     first: FrameInit,
-) -> Result<FrameResult, FrameError<C>>
+) -> Result<FrameResult, E>
 where
     C: ContextTr<Chain: Metered>,
+    E: From<FrameError<C>>,
     I: InstructionProvider<Context = C, InterpreterTypes = EthInterpreter>,
     P: PrecompileProvider<C, Output = InterpreterResult>,
 {
@@ -80,17 +82,19 @@ where
 }
 
 /// Runs frames, each opened by `open` and continued by `step`.
-pub(crate) fn run_with<C, N, I, P>(
+#[inline(always)]
+pub(crate) fn run_with<C, N, I, P, E>(
     evm: &mut Evm<C, N, I, P, EthFrame<EthInterpreter>>,
     first: FrameInit,
     mut open: impl FnMut(
         &mut Evm<C, N, I, P, EthFrame<EthInterpreter>>,
         FrameInit,
-    ) -> Result<Option<FrameResult>, FrameError<C>>,
-    mut step: impl FnMut(&mut Evm<C, N, I, P, EthFrame<EthInterpreter>>) -> Result<Next, FrameError<C>>,
-) -> Result<FrameResult, FrameError<C>>
+    ) -> Result<Option<FrameResult>, E>,
+    mut step: impl FnMut(&mut Evm<C, N, I, P, EthFrame<EthInterpreter>>) -> Result<Next, E>,
+) -> Result<FrameResult, E>
 where
     C: ContextTr<Chain: Metered>,
+    E: From<FrameError<C>>,
     I: InstructionProvider<Context = C, InterpreterTypes = EthInterpreter>,
     P: PrecompileProvider<C, Output = InterpreterResult>,
 {
@@ -125,6 +129,7 @@ where
 }
 
 /// The result of a frame that ended as it was opened.
+#[inline(always)]
 pub(crate) fn result_of<F>(opened: ItemOrResult<F, FrameResult>) -> Option<FrameResult> {
     match opened {
         ItemOrResult::Item(_) => None,
@@ -133,6 +138,7 @@ pub(crate) fn result_of<F>(opened: ItemOrResult<F, FrameResult>) -> Option<Frame
 }
 
 /// What a frame with this gas does, unless it has more work than its share: it then ends out of gas.
+#[inline(always)]
 pub(crate) fn within_share(
     meter: &WorkMeter,
     gas: &Gas,

@@ -108,12 +108,13 @@ impl<S: StateView> Handler for TransactionHandler<S> {
         GasTracker::new(gas_limit, remaining, reservoir)
     }
 
+    #[inline(always)]
     fn run_exec_loop(
         &mut self,
         evm: &mut TurnpikeEvm<S>,
         first: FrameInit,
     ) -> Result<FrameResult, Self::Error> {
-        Ok(frames::run(evm, first)?)
+        frames::run(evm, first)
     }
 
     /// revm's own phase, with the gas that pays for the work as a further floor.

@@ -161,7 +161,8 @@ fn log<const N: usize, H: Host + ContextTr<Chain: Metered>>(
     mut context: Context<'_, H>,
 ) -> InstructionExecResult {
     let len = context.interpreter.stack.peek(1).map_or(0, |len| len.saturating_to());
-    let gas = context.host.gas_params().log_cost(N as u8, len);
+    let topics = u8::try_from(N).expect("invariant: at most four topics");
+    let gas = context.host.gas_params().log_cost(topics, len);
     let (result, _) = run(&mut context, host::log::<N, H>);
     if result.is_ok() {
         count(&mut context, work::log(gas));
@@ -246,7 +247,7 @@ mod tests {
 
     #[test]
     fn address_is_a_word() {
-        let address = Address::from(core::array::from_fn(|at| at as u8 + 1));
+        let address = Address::from(core::array::from_fn(|at| u8::try_from(at).expect("20") + 1));
         assert_eq!(word_of(&address), U256::from_be_bytes(address.into_word().0));
     }
 }

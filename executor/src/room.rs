@@ -39,6 +39,8 @@ pub(crate) struct BlockRoom {
     limit: u64,
     /// `None` on chains without backlogs.
     backlog: Option<OpenBacklog>,
+    /// What the backlog leaves to users' transactions at the block's start.
+    allowance: Load,
     pub(crate) used: Used,
     /// What the block and its skipped transactions are charged.
     charged: Load,
@@ -50,30 +52,30 @@ impl BlockRoom {
     pub(crate) fn new(limit: u64, backlog: Option<OpenBacklog>) -> Self {
         let (charged, skipped) =
             if backlog.is_some() { (BLOCK_LOAD, SKIPPED_LOAD) } else { Default::default() };
-        Self { limit, backlog, used: Used::default(), charged, skipped }
+        let most = Load { gas: u64::MAX, work: u64::MAX };
+        let allowance = backlog.map_or(most, |OpenBacklog { open, max }| max.minus(open));
+        Self { limit, backlog, allowance, used: Used::default(), charged, skipped }
     }
 
     /// Gas that users' transactions may still use. Deposits use gas, but none of the backlog's
     /// room.
     pub(crate) fn gas(&self) -> u64 {
-        let limit = self.backlog_limit().map_or(self.limit, |limit| limit.gas.min(self.limit));
-        limit.saturating_sub(self.spent().gas)
+        self.limit.min(self.allowed().gas).saturating_sub(self.spent().gas)
     }
 
     /// Work that users' transactions may still do; the last one may do more.
     fn work(&self) -> u64 {
-        self.backlog_limit().map_or(u64::MAX, |limit| limit.minus(self.spent()).work)
+        self.allowed().work.saturating_sub(self.spent().work)
     }
 
     /// Whether the backlog leaves less than the header's limit, or no work. A later block has more.
     #[cfg(feature = "std")]
     pub(crate) fn is_backlogged(&self) -> bool {
-        self.work() == 0 || self.backlog_limit().is_some_and(|limit| limit.gas < self.limit)
+        self.work() == 0 || self.allowed().gas < self.limit
     }
 
-    fn backlog_limit(&self) -> Option<Load> {
-        let OpenBacklog { open, max } = self.backlog?;
-        Some(self.used.deposits.plus(max.minus(open)))
+    const fn allowed(&self) -> Load {
+        self.used.deposits.plus(self.allowance)
     }
 
     /// Whether the block takes no more users' transactions. They are dropped at no charge.

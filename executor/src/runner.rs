@@ -181,6 +181,7 @@ impl<S: StateView> Runner<S> {
 
     /// Executes a transaction whose gas limit may be at most `gas_remaining`. A deposit is never
     /// skipped.
+    #[inline]
     pub(crate) fn run<T: BlockTransaction>(
         &mut self,
         tx: &T,

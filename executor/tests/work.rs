@@ -144,7 +144,8 @@ fn transaction_out_of_work_uses_its_gas_limit_and_changes_nothing() {
 
 /// Code that calls `CHILD` with this much gas, or all, and stores the outcome plus one in slot 0.
 fn calls(gas: Option<u32>) -> Vec<u8> {
-    let gas = gas.map_or(hex!("5a").to_vec(), |gas| [&[0x63][..], &gas.to_be_bytes()].concat());
+    let gas =
+        gas.map_or_else(|| hex!("5a").to_vec(), |gas| [&[0x63][..], &gas.to_be_bytes()].concat());
     [&hex!("5f 5f 5f 5f 5f 60 cc")[..], &gas, &hex!("f1 60 01 01 5f 55")].concat()
 }
 

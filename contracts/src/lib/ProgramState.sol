@@ -6,5 +6,5 @@ pragma solidity 0.8.37;
 library ProgramState {
     /// @notice Hash of the machine's state before the first step: fraud-proof/guest/program.elf is loaded, all else is zero.
     bytes32 internal constant INITIAL_STATE =
-        0x9f58bee85844d0092db57c30b53defe146e3c3e4ccfe20bfa55cf3c1fd8685b7;
+        0xbb492cddab83e6145c0b456bc585b38d33c0c2f1bae6cc5497fb42640099fc8b;
 }

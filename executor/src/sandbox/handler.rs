@@ -112,7 +112,7 @@ impl<DB: SandboxDatabase, I> Handler for SandboxHandler<DB, I> {
         evm: &mut Self::Evm,
         first: FrameInit,
     ) -> Result<FrameResult, Self::Error> {
-        Ok(frames::run(evm, first)?)
+        frames::run(evm, first)
     }
 
     /// revm's own phase, with the gas that pays for the work as a further floor.
@@ -206,7 +206,7 @@ where
         first: FrameInit,
     ) -> Result<FrameResult, Error> {
         let open = |evm: &mut Self::Evm, init| Ok(frames::result_of(evm.inspect_frame_init(init)?));
-        let frame = frames::run_with(evm, first, open, |evm| {
+        frames::run_with(evm, first, open, |evm| {
             let Evm { ctx, inspector, instruction, frame_stack, .. } = evm;
             let frame = frame_stack.get();
             let action = inspect_instructions(
@@ -224,8 +224,7 @@ where
                 frame.set_finished(true);
             }
             Ok(next)
-        });
-        Ok(frame?)
+        })
     }
 }
 

@@ -27,7 +27,7 @@ const MEMORY_BYTES_MAX: u64 = (1 << 32) / 4;
 #[rustfmt::skip] // one kind a line
 const STEPS_PER_GAS: [(&str, u64); 30] = [
     ("keccak", 138),
-    ("keccak-64", 130),
+    ("keccak-64", 134),
     ("sload", 20),
     ("sstore", 21),
     ("sstore-new", 4),
