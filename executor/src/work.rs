@@ -191,19 +191,27 @@ impl WorkMeter {
 
     /// Work that the frame with this gas has left.
     const fn left(&self, gas: &Gas) -> i64 {
-        let own = GAS * spent(gas);
+        if !self.is_on {
+            return i64::MAX;
+        }
+        let own = GAS.saturating_mul(spent(gas));
         self.limit.saturating_sub(self.beyond_gas).saturating_sub(own)
+    }
+
+    /// Work that the frame with this gas has left if it does not open a frame with `given` gas.
+    const fn left_with(&self, gas: &Gas, given: u64) -> i64 {
+        self.left(gas).saturating_add(GAS.saturating_mul(given.cast_signed()))
     }
 
     /// Whether the frame with this gas has more work than its share. `given` is the gas that it
     /// gives to a frame that it opens now.
     pub(crate) const fn is_over(&self, gas: &Gas, given: u64) -> bool {
-        self.left(gas).saturating_add(GAS * given.cast_signed()) < 0
+        self.left_with(gas, given) < 0
     }
 
     /// Computes what a call or creation with `given` gas may work. `gas` is that of its caller.
     pub(crate) fn call(&mut self, gas: &Gas, given: u64) -> i64 {
-        let left = self.left(gas).saturating_add(GAS * given.cast_signed()).max(0);
+        let left = self.left_with(gas, given).max(0);
         self.left_to_caller = left;
         let all = u128::from(gas.remaining()) + u128::from(given);
         let share = u128::from(left.unsigned_abs()) * u128::from(given) / all.max(1);
@@ -221,7 +229,8 @@ impl WorkMeter {
         if creates_account {
             self.count(NEW_ACCOUNT);
         }
-        self.left_to_caller = self.limit.saturating_sub(self.beyond_gas);
+        self.left_to_caller =
+            if self.is_on { self.limit.saturating_sub(self.beyond_gas) } else { i64::MAX };
         self.limits.push(self.limit);
     }
 
