@@ -103,12 +103,15 @@ test("receipts equal anvil's", { timeout: 600_000 }, async (t) => {
         other.receipts.map(({ transactionHash }) => transactionHash),
         block.receipts.map(({ transactionHash }) => transactionHash),
       );
-      let cumulativeGas = 0n;
+      let [cumulativeGas, cumulativeGasThere] = [0n, 0n];
       for (const [position, receipt] of block.receipts.entries()) {
-        const { what } = byHash.get(receipt.transactionHash);
+        const { what, pays } = byHash.get(receipt.transactionHash);
+        const there = other.receipts[position];
         cumulativeGas += BigInt(receipt.gasUsed);
-        compare(receipt, other.receipts[position], what);
-        assert.equal(BigInt(other.receipts[position].cumulativeGasUsed), cumulativeGas, what);
+        cumulativeGasThere += BigInt(there.gasUsed);
+        if (pays) assert.ok(BigInt(receipt.gasUsed) > BigInt(there.gasUsed), what);
+        compare(receipt, pays ? { ...there, gasUsed: receipt.gasUsed } : there, what);
+        assert.equal(BigInt(there.cumulativeGasUsed), cumulativeGasThere, what);
         assert.equal(BigInt(receipt.cumulativeGasUsed), cumulativeGas + block.depositGas, what);
       }
       assert.equal(BigInt(block.gasUsed), cumulativeGas + block.depositGas);
@@ -142,10 +145,12 @@ test("receipts equal anvil's", { timeout: 600_000 }, async (t) => {
     }
   });
 
-  await step(t, "balances differ only by the L1 data fees", async () => {
-    const l1Fees = new Map();
-    for (const { from, l1Fee } of blocks.flatMap(({ receipts }) => receipts)) {
-      l1Fees.set(from, (l1Fees.get(from) ?? 0n) + BigInt(l1Fee));
+  await step(t, "balances differ only by the L1 data fees and the gas that work costs more", async () => {
+    const fees = new Map();
+    const there = new Map(replayed.flatMap(({ receipts }) => receipts.map((one) => [one.transactionHash, one])));
+    for (const { from, l1Fee, gasUsed, effectiveGasPrice, transactionHash } of blocks.flatMap(({ receipts }) => receipts)) {
+      const more = BigInt(gasUsed) - BigInt(there.get(transactionHash).gasUsed);
+      fees.set(from, (fees.get(from) ?? 0n) + BigInt(l1Fee) + more * BigInt(effectiveGasPrice));
     }
     for (const { address } of accounts) {
       const [here, there] = await Promise.all(
@@ -153,7 +158,7 @@ test("receipts equal anvil's", { timeout: 600_000 }, async (t) => {
           BigInt(await rpc(url, "eth_getBalance", [address, "latest"])),
         ),
       );
-      assert.equal(there - here, l1Fees.get(address.toLowerCase()), address);
+      assert.equal(there - here, fees.get(address.toLowerCase()), address);
     }
   });
 

@@ -23,6 +23,7 @@ const TIP = parseGwei("0.001");
 const CALL_GAS = 600_000n;
 const DEPLOY_GAS = 6_000_000n;
 const SUPPLY = parseEther("1000000000");
+const P256VERIFY = "0x0000000000000000000000000000000000000100";
 const PRECOMPILES = {
   // A valid input for each precompile.
   "0x01": `0x${"11".repeat(32)}${"0".repeat(62)}1b${"22".repeat(64)}`,
@@ -38,7 +39,7 @@ const PRECOMPILES = {
   // Blake2: one round over zeros.
   "0x09": `0x00000001${"00".repeat(208)}01`,
   // No signature by secp256r1.
-  "0x0000000000000000000000000000000000000100": `0x${"01".repeat(160)}`,
+  [P256VERIFY]: `0x${"01".repeat(160)}`,
 };
 
 /** Seeded pseudo-random numbers: every run signs the same transactions. */
@@ -72,8 +73,8 @@ class Workload {
     return this.#nonces[from];
   }
 
-  /** Adds a transaction; `fails` marks one that must fail. */
-  async add(from, what, transaction, { fails = false, type = "eip1559" } = {}) {
+  /** Adds a transaction; `fails` marks one that must fail, `pays` one whose work costs more than its gas on Ethereum. */
+  async add(from, what, transaction, { fails = false, pays = false, type = "eip1559" } = {}) {
     const fees =
       type === "legacy" || type === "eip2930"
         ? { gasPrice: FEE_CAP }
@@ -87,6 +88,7 @@ class Workload {
       raw,
       hash: keccak256(raw),
       fails,
+      pays,
     });
   }
 
@@ -302,7 +304,8 @@ export async function buildWorkload(accounts, probeArtefact) {
     for (const [index, action] of actions.entries()) await action((round * 7 + index) % users.length);
   }
   for (const [address, data] of Object.entries(PRECOMPILES)) {
-    await w.call(roll(users.length), probe, "attempt", [pad(address, { size: 20 }), 200_000n, data]);
+    const args = [pad(address, { size: 20 }), 200_000n, data];
+    await w.call(roll(users.length), probe, "attempt", args, { pays: address === P256VERIFY });
   }
   const listed = [
     { address: probe.address, storageKeys: [0, 1, 2].map((slot) => pad(toHex(slot), { size: 32 })) },
