@@ -44,7 +44,7 @@ const AUTHORIZATION: i64 = 95_000;
 const COLD: i64 = 300;
 
 /// The first call of an account, whose code is looked up.
-const COLD_CALL: i64 = 700;
+const COLD_CALL: i64 = 2_000;
 
 /// The first change of a slot that is not zero, with its part of the roots.
 const CHANGED_SLOT: i64 = 1_000;

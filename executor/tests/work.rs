@@ -223,7 +223,7 @@ fn first_accesses_count_less_than_their_gas() {
     // CALL of an account without code.
     let ran = run(&[(MAIN, &hex!("5f 5f 5f 5f 5f 60 bb 5a f1"))], 100_000);
     let gas = 5 * 2 + 3 + 2 + 2_600;
-    let work = TRANSACTION + 2 * (gas - 2_500) + 700;
+    let work = TRANSACTION + 2 * (gas - 2_500) + 2_000;
     assert_eq!(ran, Ran { is_success: true, gas: INTRINSIC + gas, work });
 }
 

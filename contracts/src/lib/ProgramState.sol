@@ -6,5 +6,5 @@ pragma solidity 0.8.37;
 library ProgramState {
     /// @notice Hash of the machine's state before the first step: fraud-proof/guest/program.elf is loaded, all else is zero.
     bytes32 internal constant INITIAL_STATE =
-        0x62148589b88af00df7d849b3fa98ed81c909e3e25731d6750a5f21b009448e1b;
+        0xb2c6f71755d691be07314b84179dc540a001e71b687d1a25848b7d583feea5a5;
 }
