@@ -184,7 +184,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         self.offered
     }
 
-    /// Appends transactions that ran in lanes and used this together. `order` contains the
+    /// Appends transactions that ran in lanes, and what they used together. `order` contains the
     /// lane of each.
     #[cfg(feature = "std")]
     pub(crate) fn include_lanes(
@@ -236,7 +236,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         self.room.is_backlogged()
     }
 
-    /// Whether a user's transaction has its turn, and not only a place among the skipped.
+    /// Whether the block has room for a transaction.
     #[cfg(feature = "std")]
     pub(crate) fn takes(&self, tx: &T) -> bool {
         tx.mint().is_some() || (!self.room.is_full() && tx.gas_limit() <= self.room.gas())

@@ -3,14 +3,16 @@
 use alloy_primitives::Bytes;
 use revm::{
     context::{Evm, TxEnv},
-    context_interface::{ContextTr, JournalTr as _, context::ContextError},
+    context_interface::{
+        Cfg as _, ContextTr, JournalTr as _, context::ContextError, result::ResultGas,
+    },
     database_interface::Database,
     handler::{
-        EthFrame, EvmTr as _, FrameResult, ItemOrResult, PrecompileProvider,
-        instructions::InstructionProvider,
+        EthFrame, EvmTr, FrameResult, Handler, ItemOrResult, PrecompileProvider,
+        instructions::InstructionProvider, post_execution,
     },
     interpreter::{
-        FrameInput, Gas, InitialAndFloorGas, InstructionResult, InterpreterAction,
+        FrameInput, Gas, GasTracker, InitialAndFloorGas, InstructionResult, InterpreterAction,
         InterpreterResult, interpreter::EthInterpreter, interpreter_action::FrameInit,
     },
 };
@@ -25,8 +27,19 @@ pub(crate) type FrameError<C> = ContextError<StateError<C>>;
 /// What a frame did last: open another frame, or end.
 type Next = ItemOrResult<FrameInit, FrameResult>;
 
-/// Starts counting the work of the context's transaction.
-pub(crate) fn begin<C>(context: &mut C)
+/// Starts the gas and the work of the context's transaction.
+pub(crate) fn begin<C>(context: &mut C, init_and_floor_gas: &InitialAndFloorGas) -> GasTracker
+where
+    C: ContextTr<Tx = TxEnv, Chain: Metered>,
+{
+    let gas_limit = begin_work(context);
+    let (remaining, reservoir) =
+        init_and_floor_gas.initial_gas_and_reservoir(gas_limit, context.cfg().tx_gas_limit_cap());
+    GasTracker::new(gas_limit, remaining, reservoir)
+}
+
+/// Starts counting work. Returns the transaction's gas limit.
+fn begin_work<C>(context: &mut C) -> u64
 where
     C: ContextTr<Tx = TxEnv, Chain: Metered>,
 {
@@ -35,16 +48,40 @@ where
     let listed = tx.access_list.0.iter().map(|item| 1 + item.storage_keys.len()).sum();
     let authorizations = tx.authorization_list.len();
     context.chain_mut().meter().begin(gas_limit, listed, authorizations);
+    gas_limit
 }
 
-/// Ends counting. A transaction uses at least the gas that pays for its work.
-pub(crate) fn finish<C>(context: &mut C, gas: &Gas, init_and_floor_gas: &mut InitialAndFloorGas)
+/// Counts the work of a transaction that executes nothing.
+pub(crate) fn count_rejected<C>(context: &mut C)
 where
-    C: ContextTr<Chain: Metered>,
+    C: ContextTr<Tx = TxEnv, Chain: Metered>,
 {
-    let of_execution = gas.total_gas_spent().saturating_sub(init_and_floor_gas.initial_regular_gas);
-    let least = context.chain_mut().meter().finish(of_execution);
+    begin_work(context);
+    context.chain_mut().meter().finish(0);
+}
+
+/// revm's own phase, with the gas that pays for the work as a further floor.
+pub(crate) fn post_execution<H>(
+    handler: &H,
+    evm: &mut H::Evm,
+    result: &mut FrameResult,
+    mut init_and_floor_gas: InitialAndFloorGas,
+    eip7702_refund: i64,
+) -> Result<ResultGas, H::Error>
+where
+    H: Handler<Evm: EvmTr<Context: ContextTr<Chain: Metered>>>,
+{
+    let spent = result.gas().total_gas_spent();
+    let of_execution = spent.saturating_sub(init_and_floor_gas.initial_regular_gas);
+    let least = evm.ctx().chain_mut().meter().finish(of_execution);
     init_and_floor_gas.floor_gas = init_and_floor_gas.floor_gas.max(least);
+    handler.refund(evm, result, eip7702_refund)?;
+    let is_halt = result.instruction_result().is_halt();
+    let gas = post_execution::build_result_gas(is_halt, result.gas(), init_and_floor_gas);
+    handler.eip7623_check_gas_floor(evm, result, init_and_floor_gas);
+    handler.reimburse_caller(evm, result)?;
+    handler.reward_beneficiary(evm, result)?;
+    Ok(gas)
 }
 
 /// Runs frames, the outermost first, until that ends.

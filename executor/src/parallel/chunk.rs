@@ -56,8 +56,8 @@ impl<K> ExpectedAccess<K> {
     }
 }
 
-/// What a transaction takes of the block's gas at most, skipped or not. Four times as much, it bounds
-/// its work as well.
+/// What a transaction takes of the block's gas at most, skipped or not. Times
+/// [`WORK_PER_GAS`](crate::WORK_PER_GAS), it bounds its work as well.
 pub(super) fn gas_bound(tx: &impl BlockTransaction) -> u64 {
     tx.gas_limit().max(SKIPPED_LOAD.gas)
 }

@@ -6,7 +6,7 @@ use alloy_primitives::{Address, U256};
 use revm::{
     context::Evm,
     context_interface::{
-        Block as _, Cfg as _, ContextTr, JournalTr, LocalContextTr as _, Transaction as _,
+        Block as _, ContextTr, JournalTr, LocalContextTr as _, Transaction as _,
         journaled_state::account::JournaledAccountTr as _,
         result::{
             EVMError, ExecutionResult, HaltReason, InvalidTransaction, OutOfGasError, ResultGas,
@@ -100,11 +100,7 @@ impl<DB: SandboxDatabase, I> Handler for SandboxHandler<DB, I> {
 
     /// Starts the transaction's gas and work.
     fn tx_gas(&self, evm: &mut Self::Evm, init_and_floor_gas: &InitialAndFloorGas) -> GasTracker {
-        frames::begin(&mut evm.ctx);
-        let gas_limit = evm.ctx.tx.gas_limit;
-        let (remaining, reservoir) =
-            init_and_floor_gas.initial_gas_and_reservoir(gas_limit, evm.ctx.cfg.tx_gas_limit_cap());
-        GasTracker::new(gas_limit, remaining, reservoir)
+        frames::begin(&mut evm.ctx, init_and_floor_gas)
     }
 
     fn run_exec_loop(
@@ -115,22 +111,14 @@ impl<DB: SandboxDatabase, I> Handler for SandboxHandler<DB, I> {
         frames::run(evm, first)
     }
 
-    /// revm's own phase, with the gas that pays for the work as a further floor.
     fn post_execution(
         &self,
         evm: &mut Self::Evm,
-        exec_result: &mut FrameResult,
-        mut init_and_floor_gas: InitialAndFloorGas,
+        result: &mut FrameResult,
+        init_and_floor_gas: InitialAndFloorGas,
         eip7702_refund: i64,
     ) -> Result<ResultGas, Self::Error> {
-        frames::finish(&mut evm.ctx, exec_result.gas(), &mut init_and_floor_gas);
-        self.refund(evm, exec_result, eip7702_refund)?;
-        let is_halt = exec_result.instruction_result().is_halt();
-        let gas = post_execution::build_result_gas(is_halt, exec_result.gas(), init_and_floor_gas);
-        self.eip7623_check_gas_floor(evm, exec_result, init_and_floor_gas);
-        self.reimburse_caller(evm, exec_result)?;
-        self.reward_beneficiary(evm, exec_result)?;
-        Ok(gas)
+        frames::post_execution(self, evm, result, init_and_floor_gas, eip7702_refund)
     }
 
     fn reimburse_caller(
@@ -178,8 +166,7 @@ impl<DB: SandboxDatabase, I> Handler for SandboxHandler<DB, I> {
         let (TxRules::Deposit { mint }, EVMError::Transaction(_)) = (self.rules, &error) else {
             return Err(error);
         };
-        frames::begin(&mut evm.ctx);
-        evm.ctx.chain.finish(0);
+        frames::count_rejected(&mut evm.ctx);
         let (_, tx, _, journal, _, _) = evm.ctx().all_mut();
         let gas = ResultGas::default().with_total_gas_spent(tx.gas_limit());
         {
