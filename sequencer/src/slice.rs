@@ -139,7 +139,6 @@ fn pop_highest_tips(
     mut block: Room,
     mut slice: Room,
 ) -> (Vec<PooledTx>, PoolRemainder) {
-    pool.count_small_slice();
     let mut shares = SenderShares::new(slice, pool.runnable_senders());
     let (mut some, mut aside) = (Vec::new(), Vec::new());
     let rest = loop {
@@ -164,6 +163,7 @@ fn pop_highest_tips(
         some.extend(pool.pop_highest_bidder());
     };
     pool.recall(aside);
+    pool.note_small_slice(&some);
     (some, rest)
 }
 
@@ -265,6 +265,38 @@ mod tests {
         let mut pool = pool_of((0..9).map(|at| tx(at, 0, at.into(), at.into())));
         assert_eq!(next(&mut pool), ((1..9).rev().collect(), PoolRemainder::More));
         assert_eq!(next(&mut pool), (vec![0], PoolRemainder::Empty));
+    }
+
+    #[test]
+    fn suggested_tip_is_above_the_lowest_of_a_small_slice() {
+        let start = Instant::now();
+        let mut pool = Pool::new(PoolLimits::default());
+        let add = |pool: &mut Pool, first: u8, last: u8, tip: u128, after: u64| {
+            let now = start + Duration::from_secs(after);
+            for at in first..=last {
+                let tx = tx(at, 0, at.into(), tip + u128::from(at));
+                pool.restore(tx, 0, now).expect("fits");
+            }
+        };
+        let suggested = |pool: &Pool, after| pool.suggested_tip(start + Duration::from_secs(after));
+        add(&mut pool, 0, 7, 100, 0);
+        next(&mut pool);
+        assert_eq!(suggested(&pool, 0), 0, "everything fitted");
+        add(&mut pool, 10, 20, 100, 1);
+        assert_eq!(next(&mut pool).0, (13..=20).rev().collect::<Vec<_>>());
+        // 113, and a tenth of it, rounded up.
+        assert_eq!([1, 10].map(|after| suggested(&pool, after)), [125; 2]);
+        assert_eq!(suggested(&pool, 11), 0, "ten seconds later");
+        add(&mut pool, 30, 45, 0, 12);
+        next(&mut pool);
+        assert_eq!(suggested(&pool, 12), 46, "of the newest small slice");
+    }
+
+    #[test]
+    fn suggested_tip_is_a_wei_at_least_once_a_slice_was_too_small() {
+        let mut pool = pool_of((0..9).map(|at| tx(at, 0, at.into(), 0)));
+        next(&mut pool);
+        assert_eq!(pool.suggested_tip(Instant::now()), 1);
     }
 
     #[test]

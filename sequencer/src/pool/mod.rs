@@ -39,7 +39,10 @@ mod queue;
 pub(crate) mod tests;
 mod transaction;
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use alloy_primitives::{Address, B256};
 
@@ -47,7 +50,8 @@ pub(crate) use self::transaction::{ARRIVAL_FIRST, TxTotals};
 pub use self::{limits::PoolLimits, transaction::PooledTx};
 use self::{
     order::{Rank, SenderOrder},
-    queue::{Gap, QueueListing, SenderQueue},
+    queue::{Gap, QueueHead, QueueListing, SenderQueue},
+    transaction::least_above,
 };
 use crate::{Refusal, metrics::PoolMetrics};
 
@@ -62,8 +66,20 @@ pub struct Pool {
     bytes: usize,
     /// The latest time that a caller passed.
     now: Instant,
+    /// The newest slice that was too small for all that waited.
+    small_slice: Option<SmallSlice>,
     metrics: PoolMetrics,
 }
+
+#[derive(Clone, Copy, Debug)]
+struct SmallSlice {
+    /// The lowest effective tip in it, in wei per gas.
+    lowest_tip: u128,
+    at: Instant,
+}
+
+/// How long a slice that was too small says which tip is needed.
+const SMALL_SLICE_TIME: Duration = Duration::from_secs(10);
 
 /// What an added transaction displaced.
 #[derive(Debug, Default)]
@@ -84,6 +100,7 @@ impl Pool {
             order: SenderOrder::new(),
             bytes: 0,
             now: Instant::now(),
+            small_slice: None,
             metrics: PoolMetrics::default(),
         }
     }
@@ -245,9 +262,22 @@ impl Pool {
         ranks.into_iter().for_each(|rank| self.order.recall(rank));
     }
 
-    /// Counts a slice that was too small for all that waited.
-    pub(crate) fn count_small_slice(&self) {
+    /// Notes the transactions of a slice that was too small for all that waited.
+    pub(crate) fn note_small_slice(&mut self, taken: &[PooledTx]) {
         self.metrics.small_slices.increment(1);
+        let lowest_tip = taken.iter().map(|tx| self.order.effective_tip(QueueHead::of(tx))).min();
+        if let Some(lowest_tip) = lowest_tip {
+            self.small_slice = Some(SmallSlice { lowest_tip, at: self.now });
+        }
+    }
+
+    /// Tip per gas, in wei, with which a transaction would have been in the newest slice that was
+    /// too small for all that waited. 0 if there was none lately: then no tip is needed.
+    pub fn suggested_tip(&self, now: Instant) -> u128 {
+        let is_recent =
+            |slice: &&SmallSlice| now.saturating_duration_since(slice.at) < SMALL_SLICE_TIME;
+        let slice = self.small_slice.as_ref().filter(is_recent);
+        slice.map_or(0, |SmallSlice { lowest_tip, .. }| least_above(*lowest_tip))
     }
 
     /// Stops updating the ranking by effective tip.

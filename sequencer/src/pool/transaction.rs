@@ -65,8 +65,17 @@ pub(super) fn may_evict(new: u128, old: u128) -> bool {
     new > old && is_enough(new, old)
 }
 
+/// The least bid per gas that is above `old` by the margin.
+pub(super) fn least_above(old: u128) -> u128 {
+    with_bump(old).max(old.saturating_add(1))
+}
+
 fn is_enough(new: u128, old: u128) -> bool {
-    new >= old.saturating_add(old.saturating_mul(BUMP_PERCENT).div_ceil(100))
+    new >= with_bump(old)
+}
+
+const fn with_bump(old: u128) -> u128 {
+    old.saturating_add(old.saturating_mul(BUMP_PERCENT).div_ceil(100))
 }
 
 /// Number, bytes and gas of some transactions.

@@ -1,6 +1,9 @@
+use std::time::Instant;
+
 use alloy::rpc::types::{BlockNumberOrTag, FeeHistory};
 use alloy_consensus::Transaction as _;
-use alloy_primitives::U64;
+use alloy_primitives::{U64, U128};
+use serde_json::{Value, json};
 use tokio::task::block_in_place;
 use turnpike_storage::unix_milliseconds;
 
@@ -25,7 +28,7 @@ const FEE_HISTORY_PERCENTILES_MAX: usize = 100;
 
 methods! {
     "eth_gasPrice", 1, "" => |s, p| price(s).await;
-    "eth_maxPriorityFeePerGas", 1, "always 0: tips decide the order only while transactions exceed a slice" => |s, p| Ok(quantity(0));
+    "eth_maxPriorityFeePerGas", 1, "0 while every transaction gets its turn at once; otherwise a tenth more than the lowest tip that did" => |s, p| Ok(wei(tip(s)));
     "eth_feeHistory", 20, "" => |s, p| fee_history(s, p).await;
     "eth_blobBaseFee", 1, "always 1: there are no blob transactions" => |s, p| Ok(quantity(1));
 }
@@ -38,7 +41,17 @@ async fn base_fee_now(context: &ApiContext) -> u64 {
 
 pub(crate) async fn price(context: &ApiContext) -> RpcResult {
     let base_fee = base_fee_now(context).await;
-    Ok(quantity(base_fee + base_fee * PRICE_MARGIN_PERCENT / 100))
+    let with_margin = base_fee + base_fee * PRICE_MARGIN_PERCENT / 100;
+    Ok(wei(tip(context).saturating_add(with_margin.into())))
+}
+
+fn wei(value: u128) -> Value {
+    json!(U128::from(value))
+}
+
+/// The tip that a transaction needs to be in the next slice, in wei per gas.
+fn tip(context: &ApiContext) -> u128 {
+    context.transactions.pool().suggested_tip(Instant::now())
 }
 
 pub(crate) async fn fee_history(context: &ApiContext, mut params: Params) -> RpcResult {
