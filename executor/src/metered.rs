@@ -18,13 +18,13 @@ use crate::work::{self, Metered};
 type Context<'a, H> = InstructionContext<'a, H, EthInterpreter>;
 
 /// Gas of an SSTORE that makes a slot that was zero not zero.
-const NEW_SLOT_GAS: u64 = 20_000;
+const SSTORE_NEW_GAS: u64 = 20_000;
 
 /// Gas of an SSTORE that changes a slot for the first time.
-const CHANGED_SLOT_GAS: u64 = 2_900;
+const SSTORE_CHANGE_GAS: u64 = 2_900;
 
 /// Gas of an SSTORE that accesses a slot for the first time, at least.
-const COLD_SLOT_GAS: u64 = 2_100;
+const SSTORE_COLD_GAS: u64 = 2_100;
 
 /// Replaces instructions.
 pub(crate) fn install<H>(instructions: &mut EthInstructions<EthInterpreter, H>)
@@ -144,12 +144,12 @@ fn sstore<H: Host + ContextTr<Chain: Metered>>(
 ) -> InstructionExecResult {
     let (result, gas) = run(&mut context, host::sstore);
     // A new slot counts as its gas: it stands for growth of the state.
-    if result.is_ok() && gas < NEW_SLOT_GAS {
-        if gas >= CHANGED_SLOT_GAS {
+    if result.is_ok() && gas < SSTORE_NEW_GAS {
+        if gas >= SSTORE_CHANGE_GAS {
             count(&mut context, work::SLOT_CHANGE);
         }
-        if gas >= CHANGED_SLOT_GAS + COLD_SLOT_GAS
-            || (COLD_SLOT_GAS..CHANGED_SLOT_GAS).contains(&gas)
+        if gas >= SSTORE_CHANGE_GAS + SSTORE_COLD_GAS
+            || (SSTORE_COLD_GAS..SSTORE_CHANGE_GAS).contains(&gas)
         {
             count(&mut context, work::COLD_SLOT);
         }
