@@ -1,7 +1,7 @@
 //! A chain on this node: rules, state, head, and the states of recent blocks.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     convert::Infallible,
     mem,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -42,7 +42,8 @@ pub const RECENT_STATES: HistoryLimits = HistoryLimits { blocks_max: 128, items_
 ///
 /// # Limits
 ///
-/// States of recent blocks are kept within the [`HistoryLimits`]. Older states are not available.
+/// States of recent blocks are kept within the [`HistoryLimits`], and older ones if
+/// [`Self::pin_states`] says so.
 #[derive(Debug)]
 pub struct Chain {
     config: ChainConfig,
@@ -57,8 +58,10 @@ pub struct Chain {
     history: History,
     /// The newest block whose state was requested since the last block was closed.
     asked: Mutex<Option<RequestedState>>,
-    /// Earlier heads, as far back as `history`.
+    /// Earlier heads, as far back as the newest blocks of `history`.
     heads: VecDeque<ChainHead>,
+    /// Heads of older kept states, by block.
+    pinned_heads: BTreeMap<u64, ChainHead>,
     engine: Arc<Engine>,
 }
 
@@ -116,6 +119,7 @@ impl Chain {
             history: History::new(head.header.number, limits),
             asked: Mutex::default(),
             heads: VecDeque::new(),
+            pinned_heads: BTreeMap::new(),
             head,
             engine: Arc::default(),
         }
@@ -151,8 +155,23 @@ impl Chain {
     pub fn head_at(&self, block: u64) -> Option<&ChainHead> {
         match usize::try_from(self.head.header.number.checked_sub(block)?).ok()? {
             0 => Some(&self.head),
-            back => self.heads.get(self.heads.len().checked_sub(back)?),
+            back => match self.heads.len().checked_sub(back) {
+                Some(at) => self.heads.get(at),
+                None => self.pinned_heads.get(&block),
+            },
         }
+    }
+
+    /// Keeps the states after these blocks whatever the limits say, as long as they are among the
+    /// newest ones or kept already. Drops older states that were kept for this alone.
+    pub fn pin_states(&mut self, blocks: BTreeSet<u64>) {
+        self.pinned_heads.retain(|block, _| blocks.contains(block));
+        self.history.pin(blocks);
+    }
+
+    /// The newest kept state at or before `block`.
+    pub fn kept_before(&self, block: u64) -> Option<u64> {
+        self.history.kept_before(block)
     }
 
     /// The state after `block`, if it is kept. The cost grows with all later changes. Repeated
@@ -280,8 +299,12 @@ impl Chain {
         self.closed.pop_front();
         self.heads.push_back(mem::replace(&mut self.head, ChainHead { header, parent, output }));
         self.history.trim(parent.number, kept);
-        while self.heads.front().is_some_and(|head| head.header.number < self.history.oldest()) {
-            self.heads.pop_front();
+        let oldest = self.history.oldest();
+        while let Some(head) = self.heads.pop_front_if(|head| head.header.number < oldest) {
+            let block = head.header.number;
+            if self.history.kept_before(block) == Some(block) {
+                self.pinned_heads.insert(block, head);
+            }
         }
         true
     }
@@ -310,11 +333,22 @@ impl Chain {
         };
         assert_eq!(roots.state_root, head.output.state_root, "invariant: undo is exact");
         self.heads.retain(|head| head.header.number < block);
+        self.pinned_heads.retain(|pinned, _| *pinned < block);
         self.closed.clear();
         self.asked = Mutex::default();
         self.tip = Tip::of(&head);
         self.head = head;
         true
+    }
+
+    /// A chain of its own at `block`, with its own copy of the state after it, that keeps states
+    /// within `limits`. `None` if the state after `block` is not kept.
+    pub fn copy_at(&self, block: u64, limits: HistoryLimits) -> Option<Self> {
+        let (head, undo) = (self.head_at(block)?.clone(), self.history.undo_to(block)?);
+        let mut state = self.state.clone();
+        let roots = state.apply(&undo);
+        assert_eq!(roots.state_root, head.output.state_root, "invariant: undo is exact");
+        Some(Self::at(self.config.clone(), state, head, limits))
     }
 
     /// Executes the next block without changing the state.

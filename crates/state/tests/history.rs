@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
@@ -41,6 +41,22 @@ impl Chain {
         let mut model = self.snapshots.last().expect("never empty").0.clone();
         model.apply(diff);
         self.snapshots.push((model, root));
+    }
+
+    /// Compares the newest states and the pinned ones, which are all that is kept.
+    fn check_kept(&self, pins: &BTreeSet<u64>) {
+        let (oldest, newest) = (self.history.oldest(), self.history.newest());
+        let is_kept = |block: &u64| *block >= oldest || pins.contains(block);
+        let mut before = None;
+        for block in FIRST..=newest {
+            if is_kept(&block) {
+                self.check(block);
+                before = Some(block);
+            } else {
+                assert!(self.history.undo_to(block).is_none(), "block {block}");
+            }
+            assert_eq!(self.history.kept_before(block), before, "block {block}");
+        }
     }
 
     fn view(&self, block: u64) -> Option<HistoricalView<'_>> {
@@ -147,6 +163,42 @@ proptest! {
         chain.apply(&blocks[0]);
         chain.check(FIRST);
         chain.check(block);
+    }
+
+    #[test]
+    fn pinned_states_outlast_the_limits(
+        genesis in diff(),
+        blocks in collection::vec(diff(), 1..40),
+        pins in collection::btree_set(0..40_u64, 0..6),
+        unpinned in any::<prop::sample::Index>(),
+        back in any::<prop::sample::Index>(),
+    ) {
+        let mut chain = Chain::new(&genesis, HistoryLimits { blocks_max: 3, ..ROOMY });
+        let mut pins: BTreeSet<u64> = pins.into_iter().map(|pin| FIRST + pin).collect();
+        chain.history.pin(pins.clone());
+        for block in &blocks {
+            chain.apply(block);
+        }
+        chain.check_kept(&pins);
+        if !pins.is_empty() {
+            let unpinned = *pins.iter().nth(unpinned.index(pins.len())).expect("one of them");
+            pins.remove(&unpinned);
+            chain.history.pin(pins.clone());
+            chain.check_kept(&pins);
+        }
+        // Go back to a kept state, and on from there.
+        let kept = |block: &u64| chain.history.kept_before(*block) == Some(*block);
+        let kept: Vec<u64> = (FIRST..=chain.history.newest()).filter(kept).collect();
+        let block = kept[back.index(kept.len())];
+        let undo = chain.history.truncate(block).expect("kept");
+        let root = chain.state.apply(&undo).state_root;
+        chain.snapshots.truncate(usize::try_from(block - FIRST + 1).expect("fits"));
+        prop_assert_eq!(root, chain.snapshots.last().expect("never empty").1);
+        for block in &blocks {
+            chain.apply(block);
+        }
+        pins.retain(|pin| *pin >= block || kept.contains(pin));
+        chain.check_kept(&pins);
     }
 
     #[test]

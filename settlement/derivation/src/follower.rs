@@ -11,9 +11,10 @@
 //!
 //! # Limits
 //!
-//! [`STATES`] bounds the kept states by blocks and by changed items.
+//! [`STATES`] bounds the kept states by blocks and by changed items. States after entries that
+//! [`Follower::keep_states_after`] names are kept besides.
 
-use std::convert::Infallible;
+use std::{collections::BTreeSet, convert::Infallible};
 
 use tracing::{info, warn};
 use turnpike_executor::{
@@ -44,6 +45,8 @@ pub struct Follower {
     derivation: Derivation,
     /// Outputs by entry index. Entry 0 has the genesis block's output.
     outputs: Vec<EntryOutput>,
+    /// Entries whose states are kept, derived or not.
+    kept: BTreeSet<u64>,
     hook: Option<Box<dyn ExecutionHook>>,
 }
 
@@ -82,7 +85,34 @@ impl Follower {
         let head = chain.head();
         let outputs = vec![EntryOutput { output: head.output, header: head.header.clone() }];
         let derivation = Derivation::new(genesis.config.clone(), head.parent);
-        Self { genesis: genesis.clone(), execution, limits, chain, derivation, outputs, hook: None }
+        Self {
+            genesis: genesis.clone(),
+            execution,
+            limits,
+            chain,
+            derivation,
+            outputs,
+            kept: BTreeSet::new(),
+            hook: None,
+        }
+    }
+
+    /// Keeps the states after these entries, 0 for the genesis block, until the next call. One that
+    /// was passed long ago cannot be kept any more.
+    pub fn keep_states_after(&mut self, entries: BTreeSet<u64>) {
+        if self.kept != entries {
+            self.kept = entries;
+            self.pin_states();
+        }
+    }
+
+    fn pin_states(&mut self) {
+        let block_after = |entry: &u64| match entry {
+            0 => Some(0),
+            _ => self.derivation.entry(*entry).map(|derived| derived.last.number),
+        };
+        let blocks = self.kept.iter().filter_map(block_after).collect();
+        self.chain.pin_states(blocks);
     }
 
     /// Sets a hook that may change every block before its state root is computed, for a dishonest
@@ -169,6 +199,9 @@ impl Follower {
         }
         let head = self.chain.head();
         self.outputs.push(EntryOutput { output: head.output, header: head.header.clone() });
+        if self.kept.contains(&entry) {
+            self.pin_states();
+        }
         Ok(self.derivation.entry(entry).expect("invariant: just derived"))
     }
 
@@ -180,21 +213,71 @@ impl Follower {
         Ok(self.chain.seal(executed, &input.origin))
     }
 
-    /// Rewinds entry `next` and all later ones. If the state before them is no longer kept, the
-    /// follower starts over at the genesis block, and the caller must apply entries from
+    /// Rewinds entry `next` and all later ones. If the state before them is no longer kept, rewinds
+    /// to an older one, or the genesis block, and the caller must apply entries from
     /// [`Self::next_entry`] on.
     pub fn rewind(&mut self, next: u64) {
         if next >= self.next_entry() {
             return;
         }
-        self.derivation.rewind(next);
-        let block = self.derivation.head().number;
-        if !self.chain.rewind(block) {
-            info!(block, "state to rewind to is no longer kept: deriving the chain from genesis");
-            let hook = self.hook.take();
+        if let Some(kept) = self.kept_entry(next) {
+            if kept < next {
+                info!(
+                    entry = kept,
+                    "state to rewind to is no longer kept: deriving from an older one"
+                );
+            }
+            self.derivation.rewind(kept);
+            let is_rewound = self.chain.rewind(self.derivation.head().number);
+            assert!(is_rewound, "invariant: the state is kept");
+            self.outputs.truncate(self.derivation.entries().len() + 1);
+        } else {
+            info!(entry = next, "state to rewind to is no longer kept: deriving from genesis");
+            let (hook, kept) = (self.hook.take(), std::mem::take(&mut self.kept));
             *self = Self::new_with(&self.genesis, self.execution, self.limits).with_hook(hook);
+            self.keep_states_after(kept);
         }
-        self.outputs.truncate(self.derivation.entries().len() + 1);
+    }
+
+    /// The newest entry, `next` or an earlier one, before which the state is kept.
+    fn kept_entry(&self, next: u64) -> Option<u64> {
+        let derived = self.derivation.entry(next);
+        let head = self.derivation.head().number;
+        let block = derived.map_or(head, |it| it.first_block - 1);
+        let kept = self.chain.kept_before(block)?;
+        if kept == block {
+            return Some(next);
+        }
+        // An older state is kept after an entry, or after the genesis block.
+        let entry = self.derivation.entry_of_block(kept);
+        Some(entry.map_or(1, |entry| entry.posted.entry.index + 1))
+    }
+
+    /// A follower of its own, without a hook, whose next entry is `next` or an earlier one: if the
+    /// state before `next` is no longer kept, it starts at an older one, or at the genesis block. It
+    /// keeps states within `limits`.
+    #[must_use]
+    pub fn copy_before(&self, next: u64, limits: HistoryLimits) -> Self {
+        let mut derivation = self.derivation.clone();
+        let copy = self.kept_entry(next).and_then(|kept| {
+            derivation.rewind(kept);
+            self.chain.copy_at(derivation.head().number, limits)
+        });
+        let Some(mut chain) = copy else {
+            return Self::new_with(&self.genesis, self.execution, limits);
+        };
+        chain.set_engine(Engine::new(self.execution));
+        let outputs = self.outputs[..=derivation.entries().len()].to_vec();
+        Self {
+            genesis: self.genesis.clone(),
+            execution: self.execution,
+            limits,
+            chain,
+            derivation,
+            outputs,
+            kept: BTreeSet::new(),
+            hook: None,
+        }
     }
 
     /// Rewinds every entry that is not among `entries`, which are L1's entries by index.

@@ -1,5 +1,7 @@
 //! Derived chains on an L1 with reorgs: after each one, they equal a fresh derivation.
 
+use std::collections::BTreeSet;
+
 use alloy_consensus::{
     SignableTransaction as _, TxEip1559, TxLegacy, crypto::secp256k1::sign_message,
 };
@@ -219,6 +221,34 @@ async fn chain_rewinds_to_any_reorg_depth() {
 }
 
 #[tokio::test]
+async fn follower_rewinds_to_the_nearest_kept_state() {
+    let mut l1 = TestL1::new();
+    // The states of an entry's blocks and no more.
+    let mut node = l1.chain(HistoryLimits { blocks_max: 2, items_max: 1_000 });
+    node.parts_mut().1.keep_states_after([2, 4, 9].into());
+    for _ in 0..6 {
+        l1.post(EntryKind::Calldata).await;
+    }
+    follow(&mut node).await.expect("L1 is there");
+    let head = node.follower().head().clone();
+    let copied = |node: &DerivedChain<MemoryL1>, next| {
+        let copy = node.follower().copy_before(next, STATES);
+        assert_eq!(copy.head(), node.follower().copy_before(copy.next_entry(), STATES).head());
+        copy.next_entry()
+    };
+    let from: Vec<_> = (1..=7).map(|next| copied(&node, next)).collect();
+    assert_eq!(from, [1, 1, 3, 3, 5, 6, 7], "before 2 and 4 nothing is kept but genesis");
+    node.parts_mut().1.rewind(4);
+    assert_eq!(node.follower().next_entry(), 3);
+    check(&l1, &mut node).await;
+    assert_eq!(node.follower().head(), &head);
+    // The states are dropped once they are not to be kept.
+    node.parts_mut().1.keep_states_after([4].into());
+    assert_eq!(copied(&node, 4), 1);
+    assert_eq!(copied(&node, 5), 5);
+}
+
+#[tokio::test]
 async fn chain_returns_to_a_fork_after_a_reorg() {
     let mut l1 = TestL1::new();
     let mut node = l1.chain(STATES);
@@ -408,6 +438,8 @@ enum TestStep {
     Deposit(u64),
     Post(EntryKind),
     Reorg(usize),
+    /// Changes the states that are kept.
+    Keep(BTreeSet<u64>),
     /// Reads one entry, which reads the next one ahead, and perhaps applies it.
     Read {
         is_applied: bool,
@@ -426,6 +458,7 @@ fn steps() -> impl Strategy<Value = Vec<TestStep>> {
         2 => (1..9u64).prop_map(TestStep::Deposit),
         5 => kind.prop_map(TestStep::Post),
         2 => (1..8usize).prop_map(TestStep::Reorg),
+        2 => prop::collection::btree_set(0..12_u64, 0..4).prop_map(TestStep::Keep),
         3 => any::<bool>().prop_map(|is_applied| TestStep::Read { is_applied }),
         3 => Just(TestStep::Follow),
     ];
@@ -446,6 +479,7 @@ async fn run(steps: Vec<TestStep>, kept: usize) {
                     l1.post(EntryKind::Calldata).await;
                 }
             }
+            TestStep::Keep(entries) => node.parts_mut().1.keep_states_after(entries),
             TestStep::Read { is_applied } => {
                 node.advance().await.expect("nothing moves");
                 if let Some(next) = node.next_entry().await.expect("nothing moves")

@@ -1,20 +1,26 @@
-//! Recent states, kept as reverse diffs of the newest blocks.
+//! Recent states, kept as reverse diffs of the newest blocks, and few older ones.
 //!
 //! Job: keep, for the newest blocks, the diff that rewinds each block, and serve the state after
-//! any of them. Inputs: [`FlatState::undo_of`](crate::FlatState::undo_of) each diff, taken before
+//! any of them. Before the newest blocks, keep one diff from each pinned state to the next: a state
+//! is pinned by its block, and costs as much as the keys that changed until the next one. Inputs: [`FlatState::undo_of`](crate::FlatState::undo_of) each diff, taken before
 //! the diff is applied. Outputs: a [`HistoricalView`] to execute on, and a merged diff from which
 //! [`NodeState::proof_at`](crate::NodeState::proof_at) makes Merkle proofs.
 //!
 //! Invariant: the kept blocks follow one another without gaps, and the newest is the one whose
 //! state the flat tables hold.
 
+mod pinned;
 mod proof;
 mod undo;
 mod view;
 
-use alloc::collections::VecDeque;
+use alloc::{
+    collections::{BTreeSet, VecDeque},
+    vec::Vec,
+};
 
 use crate::{MergedDiff, StateDiff};
+use pinned::PinnedStates;
 pub use view::HistoricalView;
 
 /// Limits of the history. Both apply.
@@ -32,6 +38,8 @@ pub struct History {
     limits: HistoryLimits,
     /// The newest block.
     newest: u64,
+    /// Older states.
+    pinned: PinnedStates,
     /// Reverse diffs, oldest block first.
     undos: VecDeque<Undo>,
     /// Number of accounts and slots in `undos`.
@@ -48,7 +56,23 @@ impl History {
     /// Creates an empty history at the state after `block`.
     #[must_use]
     pub fn new(block: u64, limits: HistoryLimits) -> Self {
-        Self { limits, newest: block, undos: VecDeque::new(), items: 0 }
+        let pinned = PinnedStates::default();
+        Self { limits, newest: block, pinned, undos: VecDeque::new(), items: 0 }
+    }
+
+    /// Pins the states after these blocks: they are kept whatever the limits say, as long as they
+    /// are among the newest ones or pinned already. Drops those that were pinned and are no more.
+    pub fn pin(&mut self, blocks: BTreeSet<u64>) {
+        self.pinned.pin(blocks);
+    }
+
+    /// The newest kept state at or before `block`.
+    #[must_use]
+    pub fn kept_before(&self, block: u64) -> Option<u64> {
+        if block >= self.oldest() {
+            return Some(block.min(self.newest));
+        }
+        self.pinned.kept_before(block)
     }
 
     /// The newest block.
@@ -57,7 +81,7 @@ impl History {
         self.newest
     }
 
-    /// The oldest block whose state is available.
+    /// The oldest of the newest blocks whose state is available.
     #[must_use]
     pub fn oldest(&self) -> u64 {
         let kept = u64::try_from(self.undos.len()).expect("invariant: a length fits into 64 bits");
@@ -100,8 +124,10 @@ impl History {
             history.undos.len() > blocks_max || (is_too_much && history.oldest() < kept)
         };
         while self.oldest() < head && is_over(self) {
+            let before = self.oldest();
             let oldest = self.undos.pop_front().expect("invariant: the oldest can be undone to");
             self.items -= oldest.items;
+            self.pinned.push(before, oldest.diff);
         }
     }
 
@@ -109,11 +135,14 @@ impl History {
     /// applies it. Returns `None` and changes nothing if the history does not reach `block`.
     pub fn truncate(&mut self, block: u64) -> Option<StateDiff> {
         let undo = self.undo_to(block)?;
-        while self.newest > block {
-            let newest = self.undos.pop_back().expect("invariant: undo_to found the blocks");
+        while self.newest > block
+            && let Some(newest) = self.undos.pop_back()
+        {
             self.items -= newest.items;
             self.newest -= 1;
         }
+        self.newest = block;
+        self.pinned.truncate(block);
         Some(undo)
     }
 
@@ -127,14 +156,13 @@ impl History {
     /// [`Self::undo_to`], merged by key for reads.
     #[must_use]
     pub fn merged_to(&self, block: u64) -> Option<MergedDiff> {
-        if block < self.oldest() {
-            return None;
-        }
         let count = usize::try_from(self.newest.checked_sub(block)?).ok()?;
+        let pinned = if block < self.oldest() { self.pinned.undos_to(block)? } else { Vec::new() };
         let mut merged = MergedDiff::default();
         for undo in self.undos.iter().rev().take(count) {
             merged.push(&undo.diff);
         }
+        pinned.into_iter().for_each(|undo| merged.push(undo));
         Some(merged)
     }
 }
