@@ -13,7 +13,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use alloy::rpc::types::state::{AccountOverride, StateOverride};
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use tracing::{error, info, warn};
 use turnpike_l1::{Append, AppendCall, AppendItem};
 use turnpike_protocol::{BatchContent, DataKind, Effort, Parent, blob_data_bytes, blobs_for};
@@ -186,6 +186,7 @@ impl BatchPoster {
             sidecar: call.sidecar,
             deadline: inputs.backlog.deadline(),
             gas,
+            reserve: U256::ZERO,
         };
         let outcome = match self.tx_manager.nonces().first_unneeded(wanted) {
             Some(nonce) => self.tx_manager.replace(nonce, candidate).await,

@@ -31,7 +31,7 @@ use crate::{
 const POINTS_MAX: usize = 1_024;
 
 /// Records of the contracts, with the blocks that they can be rewound to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Records {
     /// Chain-config hash that entry 0 must chain to.
     config_hash: B256,

@@ -68,7 +68,7 @@ impl Reorg {
 /// Everything that the chain's contracts have recorded so far, read from L1 logs and checked.
 ///
 /// If the endpoint lags, the view fails with [`L1Error::NotYet`] and does not report a reorg.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct L1View<S = L1Client> {
     source: S,
     /// Number of confirmations that a block needs before it is read.

@@ -1,7 +1,7 @@
 use std::fmt::Debug;
 
 use alloy::rpc::types::{TransactionReceipt, state::StateOverride};
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use turnpike_l1::{BlobSidecar, Call};
 
 /// What a transaction is for. The owner names it so closely that the name fits one transaction
@@ -40,6 +40,8 @@ pub struct TxCandidate<P> {
     pub deadline: u64,
     /// How its gas limit is found.
     pub gas: GasPlan,
+    /// Wei that the account must have left besides the call's value, for what follows from it.
+    pub reserve: U256,
 }
 
 /// How the gas limit of a transaction is found.
@@ -61,7 +63,15 @@ impl<P> TxCandidate<P> {
             sidecar: None,
             deadline: u64::MAX,
             gas: GasPlan { limit: 0, overrides: None },
+            reserve: U256::ZERO,
         }
+    }
+
+    /// The same candidate, which is sent only if the account has this much left besides the call's
+    /// value.
+    #[must_use]
+    pub fn leaving(self, reserve: U256) -> Self {
+        Self { reserve, ..self }
     }
 
     /// The same candidate, good until the block with this timestamp.

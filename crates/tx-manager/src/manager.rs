@@ -508,14 +508,15 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         urgency: Urgency,
         replaced: Option<&Fees>,
     ) -> Result<SendOutcome, TxManagerError> {
-        let TxCandidate { purpose, call, sidecar, deadline, gas } = candidate;
+        let TxCandidate { purpose, call, sidecar, deadline, gas, reserve } = candidate;
         let tx_type = if sidecar.is_some() { TxType::Blobs } else { TxType::Call };
         self.nonces.is_other_type_waiting = self.nonces.has_other_type(tx_type);
         if self.nonces.is_other_type_waiting {
             return Ok(SendOutcome::Deferred(Deferral::Queue));
         }
-        if self.available(Some(nonce)) < call.value {
-            return Ok(self.defer_unfunded(Some(&purpose), call.value));
+        let needed = call.value.saturating_add(reserve);
+        if self.available(Some(nonce)) < needed {
+            return Ok(self.defer_unfunded(Some(&purpose), needed));
         }
         let GasPlan { limit, overrides } = gas;
         let estimated = self.estimate(Some(&purpose), &call, sidecar.as_ref(), overrides).await?;

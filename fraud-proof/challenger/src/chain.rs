@@ -1,37 +1,34 @@
-//! What the challenger knows: L1 as read so far, the chain derived from it, and proofs of disputed
+//! What the challenger knows: L1 as read so far, the chain derived from it, and runs on disputed
 //! blocks.
 //!
 //! # State
 //!
-//! The view of L1, the reader that is one entry ahead, the verifier that follows them, and the cache of prepared runs. One block at most
-//! is being prepared: the verifier goes back to its entry and states the proof when it derives the
-//! entry again, which may take several steps.
+//! The view of L1, the reader that is one entry ahead, the verifier that follows them, and the runs
+//! of the proof program, which go on beside. If witnesses are wanted for them, a pass collects them
+//! on a copy of the chain.
 //!
 //! # Recovery
 //!
 //! Nothing is stored. A new challenger reads L1 from the start, and a reorg rewinds the verifier to
 //! the last common entry.
 
-use std::time::{Duration, Instant};
+use std::{num::NonZeroUsize, time::Duration};
 
 use tokio::task::block_in_place;
-use tracing::warn;
 use turnpike_derivation::{EntryReader, FollowError, NextEntry};
-use turnpike_game::{
-    ClaimError,
-    prove::{BlockPosition, ProveError, Statement},
-};
-use turnpike_l1::{DisputedOutput, GameMove, L1View, ProposedOutput, Reorg};
+use turnpike_game::{ClaimError, NextMove, prove::BlockPosition};
+use turnpike_l1::{Bisection, DisputedOutput, GameMove, L1View, ProposedOutput, Reorg};
 use turnpike_protocol::{ChainConfig, OutputRoot};
 
-use crate::{HonestClaims, TraceCache, Verdict, Verifier};
+use crate::{
+    Verdict, Verifier,
+    question::{Question, RootsOnly},
+    runs::{DisputedBlock, Runs},
+    witness_pass::WitnessPass,
+};
 
 /// Time after which deriving entries or deciding on moves pauses for the next read of L1.
 pub(crate) const TURN_TIME_MAX: Duration = Duration::from_secs(2);
-
-/// Maximum number of runs that one move may need: the disputed block's, prepared once and again
-/// after a rewind.
-const RUNS_MAX: usize = 2;
 
 /// L1, the chain derived from it, and proofs of disputed blocks.
 #[derive(Debug)]
@@ -40,16 +37,20 @@ pub(crate) struct HonestChain {
     view: L1View,
     reader: EntryReader,
     verifier: Verifier,
-    /// Runs of the proof program on disputed blocks.
-    traces: TraceCache,
-    /// The block whose run is prepared when the verifier derives its entry again.
-    preparing: Option<BlockPosition>,
+    runs: Runs,
+    /// The latest collection of witnesses for them.
+    pass: Option<WitnessPass>,
 }
 
 impl HonestChain {
-    pub(crate) fn new(config: ChainConfig, view: L1View, verifier: Verifier) -> Self {
-        let (reader, traces) = (EntryReader::default(), TraceCache::default());
-        Self { config, view, reader, verifier, traces, preparing: None }
+    pub(crate) fn new(
+        config: ChainConfig,
+        view: L1View,
+        verifier: Verifier,
+        run_threads: Option<NonZeroUsize>,
+    ) -> Self {
+        let (reader, runs) = (EntryReader::default(), Runs::start(run_threads));
+        Self { config, view, reader, verifier, runs, pass: None }
     }
 
     pub(crate) const fn config(&self) -> &ChainConfig {
@@ -64,13 +65,20 @@ impl HonestChain {
         &self.verifier
     }
 
+    pub(crate) const fn runs(&self) -> &Runs {
+        &self.runs
+    }
+
     /// Reads what L1 has added, and rewinds the verifier to the last common entry. Returns the
     /// reorg, if there was one.
     pub(crate) async fn advance(&mut self) -> anyhow::Result<Option<Reorg>> {
         let reorg = self.view.advance().await?.reorg;
-        block_in_place(|| self.verifier.rewind_to_common(self.view.entries()));
+        block_in_place(|| {
+            self.verifier.keep_states_of(self.view.outputs());
+            self.verifier.rewind_to_common(self.view.entries());
+        });
         if reorg.is_some() {
-            self.preparing = None;
+            self.pass = None;
         }
         Ok(reorg)
     }
@@ -110,55 +118,65 @@ impl HonestChain {
         }
     }
 
-    /// Asks the honest claims about an output, and prepares the runs that the answer needs.
+    /// The honest answer to a bisection of an output's claims, or to the output itself. `None` if it
+    /// is right. An answer about states of the machine is found by a run: ask again.
     ///
     /// # Errors
     ///
-    /// [`ClaimError`] if the answer is not certain: an entry is not derived or confirmed, or a
-    /// block cannot be proven.
-    pub(crate) async fn ask<T>(
+    /// [`ClaimError`] if the answer is not certain, or not yet: an entry is not derived or
+    /// confirmed, a run is under way, or a block cannot be proven.
+    pub(crate) fn ask(
         &mut self,
         output: u64,
-        question: impl Fn(&mut HonestClaims<'_>) -> Result<Option<T>, ClaimError>,
-    ) -> anyhow::Result<Option<T>> {
+        answered: Option<Bisection>,
+        deadline: u64,
+    ) -> Result<Option<NextMove>, ClaimError> {
+        let Some(disputed) = self.disputed_output(output) else { return Ok(None) };
         self.confirm(output)?;
-        for _ in 0..RUNS_MAX {
-            let answer = block_in_place(|| question(&mut self.claims()));
-            match answer {
-                Err(ClaimError::NotPrepared { entry, index }) => {
-                    self.prepare(BlockPosition { entry, index }).await?;
-                }
-                answer => return Ok(answer?),
+        let question = Question { output: disputed, answered };
+        let mut roots = RootsOnly::new(&self.verifier);
+        match question.answer(&mut roots) {
+            Err(ClaimError::NotPrepared { entry, index }) => {
+                let asked = roots.asked;
+                let block = self.disputed_block(BlockPosition { entry, index })?;
+                self.runs.ask(block, question, asked, deadline)
             }
+            answer => answer,
         }
-        Ok(block_in_place(|| question(&mut self.claims()))?)
     }
 
-    /// Derives the next entry, if L1 has one. If one of its blocks is being prepared, runs the
-    /// proof program on it.
+    /// Collects the witnesses that runs want, in one pass over the entries, unless one is under way.
+    pub(crate) fn collect_witnesses(&mut self) {
+        let wanted = self.runs.wanted();
+        let is_there = |block: &DisputedBlock| {
+            self.disputed_block(block.position).is_ok_and(|known| known == *block)
+        };
+        let (blocks, gone): (Vec<_>, Vec<_>) = wanted.blocks().into_iter().partition(is_there);
+        gone.iter().for_each(|block| wanted.forget(block));
+        let first = blocks.iter().map(|block| block.position.entry).min();
+        let is_under_way = self.pass.as_ref().is_some_and(|pass| !pass.is_over());
+        if let Some(first) = first.filter(|_| !is_under_way) {
+            let follower = block_in_place(|| self.verifier.copy_before(first));
+            self.pass = Some(WitnessPass::start(self.view.clone(), follower, wanted));
+        }
+    }
+
+    /// Derives the next entry, if L1 has one.
     pub(crate) async fn derive_next(&mut self) -> anyhow::Result<bool> {
         let next = self.reader.next(&self.view, self.verifier.derivation()).await;
         let next = next.map_err(of_follow)?;
-        let Some((source, recovered)) = next.map(NextEntry::into_parts) else { return Ok(false) };
-        let data = source.as_data();
-        let position = self.preparing.filter(|position| position.entry == data.entry.index);
-        block_in_place(|| {
-            let statement = position.map(|position| {
-                let (entries, recovered) = (self.view.entries(), recovered.clone());
-                let of_index = position.index;
-                (position, self.verifier.statement_of(entries, &data, recovered, of_index))
-            });
-            self.verifier.feed_recovered(recovered)?;
-            if let Some((position, statement)) = statement {
-                self.preparing = None;
-                self.run_program(position, statement);
-            }
-            Ok(true)
-        })
+        let Some((_, recovered)) = next.map(NextEntry::into_parts) else { return Ok(false) };
+        block_in_place(|| self.verifier.feed_recovered(recovered))?;
+        Ok(true)
     }
 
-    const fn claims(&mut self) -> HonestClaims<'_> {
-        HonestClaims::new(&self.verifier, &mut self.traces)
+    /// A block to run the program on, as it is derived now.
+    fn disputed_block(&self, position: BlockPosition) -> Result<DisputedBlock, ClaimError> {
+        let BlockPosition { entry, index } = position;
+        let missing = || ClaimError::NotDerived(entry);
+        let local = self.verifier.local_inputs(entry, index).ok_or_else(missing)?;
+        let root = self.verifier.root_after(entry, index + 1).ok_or_else(missing)?;
+        Ok(DisputedBlock { position, local, root })
     }
 
     /// Checks that the reference executor has confirmed the verdict on an output: the parallel
@@ -173,40 +191,6 @@ impl HonestChain {
             return Ok(());
         }
         Err(ClaimError::NotDerived(output.entry))
-    }
-
-    /// Prepares the run on a block: rewinds to its entry and derives up to it again. If that takes
-    /// longer than [`TURN_TIME_MAX`], the next step continues.
-    async fn prepare(&mut self, position: BlockPosition) -> anyhow::Result<()> {
-        let entry = position.entry;
-        // One block at a time: the verifier has to reach the first one before it goes back for
-        // another.
-        if self.preparing.is_none() {
-            // Fail before the rewind if the entry's data cannot be had.
-            self.view.source(entry).await?;
-            self.preparing = Some(position);
-            block_in_place(|| self.verifier.rewind(entry));
-            let started = Instant::now();
-            while self.preparing.is_some() && started.elapsed() < TURN_TIME_MAX {
-                if !self.derive_next().await? {
-                    break;
-                }
-            }
-        }
-        if self.preparing.is_some() { Err(ClaimError::NotDerived(entry).into()) } else { Ok(()) }
-    }
-
-    /// Runs the proof program on a block. The cache keeps the result, good or bad.
-    fn run_program(&mut self, position: BlockPosition, statement: Result<Statement, ProveError>) {
-        let mut claims = self.claims();
-        match statement {
-            Ok(statement) => {
-                if let Err(error) = claims.prepare(&statement) {
-                    warn!(entry = position.entry, index = position.index, %error, "no run");
-                }
-            }
-            Err(error) => claims.give_up(position, &error),
-        }
     }
 }
 

@@ -75,7 +75,7 @@ impl Challenger {
         }
         let view = L1View::new(client, config.l1_confirmations, verifier.genesis_output());
         Ok(Self {
-            chain: HonestChain::new(genesis.config.clone(), view, verifier),
+            chain: HonestChain::new(genesis.config.clone(), view, verifier, config.run_threads),
             judgements: Judgements::new(config.peer.as_deref().map(Peer::new).transpose()?),
             reporter: DisputeReporter::default(),
             player,
@@ -109,14 +109,29 @@ impl Challenger {
             Some(player) => player.act(&mut self.chain, &self.judgements, is_derived, report).await,
             None => Ok(()),
         };
+        self.chain.collect_witnesses();
+        self.metrics.runs_open.set(self.chain.runs().open() as f64);
         // Last, because a peer may be slow.
         self.judgements.ask_peer(self.chain.verifier()).await;
         self.judgements.report(report);
         derived?;
         acted?;
         let is_settled = self.player.as_ref().is_none_or(Player::is_settled);
-        let is_settled = is_settled && self.is_caught_up() && self.judgements.is_reported();
+        let is_settled = is_settled
+            && !self.is_running()
+            && self.is_caught_up()
+            && self.judgements.is_reported();
         Ok(if is_settled { Progress::Settled } else { Progress::Busy })
+    }
+
+    /// Whether a move waits for a run of the proof program.
+    pub fn is_running(&self) -> bool {
+        self.chain.runs().open() > 0
+    }
+
+    /// Waits until a run has got further since the last call. Then another step may make a move.
+    pub async fn run_finished(&self) {
+        self.chain.runs().finished().await;
     }
 
     /// Whether everything on L1 is derived and judged.

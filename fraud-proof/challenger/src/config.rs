@@ -1,6 +1,6 @@
 //! How a challenger runs.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
 use turnpike_executor::EngineConfig;
@@ -19,6 +19,8 @@ pub struct ChallengerConfig {
     pub poll: Duration,
     /// Engine for the derived blocks.
     pub execution: EngineConfig,
+    /// Threads that run the proof program on disputed blocks; `None`: one per processor.
+    pub run_threads: Option<NonZeroUsize>,
     /// Key that challenges and defends. Without it the challenger reports only.
     pub key: Option<PrivateKeySigner>,
     /// Database of the outbox. Without it, a restarted challenger does not know what is in flight.

@@ -2,8 +2,8 @@
 //! challenge.
 
 use alloy_primitives::{B256, U256};
-use turnpike_game::{Action, Calls, NextMove, StepProof, next_move, opening};
-use turnpike_l1::{Bisection, Call, L1Client, L1Error, PreimageOracle};
+use turnpike_game::{Action, Calls, NextMove, ScheduledAction, StepProof};
+use turnpike_l1::{Call, L1Client, L1Error, PreimageOracle};
 
 use crate::chain::HonestChain;
 
@@ -27,7 +27,7 @@ pub(crate) enum Decision {
 pub(crate) async fn decide(
     chain: &mut HonestChain,
     calls: &Calls,
-    action: Action,
+    &ScheduledAction { action, deadline }: &ScheduledAction,
 ) -> anyhow::Result<Decision> {
     let call = match action {
         Action::TimeOut { game } => calls.time_out(game),
@@ -37,8 +37,9 @@ pub(crate) async fn decide(
             let Some(disputed) = chain.disputed_output(output) else {
                 return Ok(Decision::Nothing);
             };
-            let first = chain.ask(output, |claims| opening(claims, &disputed)).await?;
-            let Some(first) = first else { return Ok(Decision::Nothing) };
+            let Some(NextMove::Bisect(first)) = chain.ask(output, None, deadline)? else {
+                return Ok(Decision::Nothing);
+            };
             calls.challenge(&disputed, &first)
         }
         Action::Defend { challenge } => {
@@ -46,11 +47,11 @@ pub(crate) async fn decide(
                 return Ok(Decision::Nothing);
             };
             let opening = defended.opening.bisection;
-            let answer = answer_to(chain, defended.output, &opening).await?;
+            let answer = chain.ask(defended.output, Some(opening.clone()), deadline)?;
             let Some(NextMove::Bisect(answer)) = answer else { return Ok(Decision::Nothing) };
             calls.defend(challenge, &opening, &answer)
         }
-        Action::Move { game } => return decide_move(chain, calls, game).await,
+        Action::Move { game } => return decide_move(chain, calls, game, deadline).await,
     };
     Ok(Decision::Send(call))
 }
@@ -59,6 +60,7 @@ async fn decide_move(
     chain: &mut HonestChain,
     calls: &Calls,
     game: u64,
+    deadline: u64,
 ) -> anyhow::Result<Decision> {
     let disputes = chain.view().disputes();
     let challenge = disputes.game(game).and_then(|game| disputes.challenge(game.challenge));
@@ -66,7 +68,7 @@ async fn decide_move(
     let (Some(output), Some(answered)) = (challenge.map(|it| it.output), newest) else {
         return Ok(Decision::Nothing);
     };
-    Ok(match answer_to(chain, output, &answered).await? {
+    Ok(match chain.ask(output, Some(answered.clone()), deadline)? {
         None => Decision::Nothing,
         Some(NextMove::Bisect(answer)) => Decision::Send(calls.answer(game, &answered, &answer)),
         Some(NextMove::Prove(proof)) => match calls.load(&proof) {
@@ -74,16 +76,6 @@ async fn decide_move(
             _ => Decision::Send(calls.prove(game, &answered, &proof)),
         },
     })
-}
-
-/// The honest answer to a bisection.
-async fn answer_to(
-    chain: &mut HonestChain,
-    output: u64,
-    answered: &Bisection,
-) -> anyhow::Result<Option<NextMove>> {
-    let Some(disputed) = chain.disputed_output(output) else { return Ok(None) };
-    chain.ask(output, |claims| next_move(claims, &disputed, answered)).await
 }
 
 /// Whether the preimage oracle holds what a step reads.

@@ -4,18 +4,20 @@
 //!
 //! Limits: `RUNS_MAX` machines and `BLOCKS_MAX` witnesses.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use alloy_primitives::B256;
-use tracing::{error, info};
 use turnpike_game::{
-    ClaimError, ClaimProvider, Disagreement, Trace,
-    prove::{BlockPosition, NativeRun, PROGRAM, ProveError, Statement, run_native},
+    ClaimError, ClaimProvider, Trace, TraceError,
+    prove::{PROGRAM, Statement},
 };
 use turnpike_l1::DisputedOutput;
 use turnpike_protocol::{LocalInputs, Preimages};
 
-use crate::Verifier;
+use crate::{
+    Verifier,
+    program_run::{RunError, Unprovable, confirmed_run},
+};
 
 /// Maximum number of kept machine runs.
 const RUNS_MAX: usize = 4;
@@ -37,7 +39,7 @@ pub struct TraceCache {
     runs: RecentlyUsed<Trace>,
     /// Each block's witness, or why the block cannot be proven. Witnesses are far smaller, so more
     /// of them are kept.
-    blocks: RecentlyUsed<Result<Preimages, BlockError>>,
+    blocks: RecentlyUsed<Result<Preimages, Unprovable>>,
 }
 
 /// At most `max` values by local inputs. The most recently used is last.
@@ -45,13 +47,6 @@ pub struct TraceCache {
 struct RecentlyUsed<T> {
     max: usize,
     kept: VecDeque<(LocalInputs, T)>,
-}
-
-/// Why a block can never be proven.
-#[derive(Clone, Debug)]
-enum BlockError {
-    Disagreement(Disagreement),
-    NoStatement { entry: u64, index: u64, reason: String },
 }
 
 impl<'a> HonestClaims<'a> {
@@ -75,39 +70,17 @@ impl<'a> HonestClaims<'a> {
         if statement.witness.local != local {
             return Err(ClaimError::NotPrepared { entry, index });
         }
-        let NativeRun { result: native, read, time } = run_native(&statement.witness);
-        let mut trace = Trace::new(PROGRAM, read)?;
-        let machine = trace.output_root();
-        let agrees = native.as_ref().is_ok_and(|root| *root == node)
-            && machine.as_ref().is_ok_and(|root| *root == Some(node))
-            && statement.output_root == node;
-        if agrees {
-            let steps = trace.steps_taken();
-            info!(entry, index, steps, native_seconds = time.as_secs_f64(), "run prepared");
-            self.traces.blocks.insert(local, Ok(trace.preimages().clone()));
-            self.traces.runs.insert(local, trace);
-            return Ok(());
-        }
-        let machine = match machine {
-            Ok(Some(root)) => root.to_string(),
-            Ok(None) => "no output root".into(),
-            Err(error) => error.to_string(),
-        };
-        let native = native.map_or_else(|error| error.to_string(), |root| root.to_string());
-        let disagreement = Disagreement { entry, index, node, native, machine };
-        error!(%disagreement, "node and proof program disagree, making no move about this block");
-        self.traces.mark_unprovable(local, BlockError::Disagreement(disagreement.clone()));
-        Err(ClaimError::Disagreement(disagreement))
-    }
-
-    /// Records that the statement of a block cannot be built. The cache then refuses every claim
-    /// about the block.
-    pub(crate) fn give_up(&mut self, position: BlockPosition, reason: &ProveError) {
-        let BlockPosition { entry, index } = position;
-        error!(entry, index, %reason, "statement of a block failed, making no move about this block");
-        if let Ok(local) = self.local_inputs(entry, index) {
-            let reason = reason.to_string();
-            self.traces.mark_unprovable(local, BlockError::NoStatement { entry, index, reason });
+        match confirmed_run(statement, node, &Arc::default()) {
+            Ok(trace) => {
+                self.traces.blocks.insert(local, Ok(trace.preimages().clone()));
+                self.traces.runs.insert(local, trace);
+                Ok(())
+            }
+            Err(RunError::Stopped) => Err(TraceError::Stopped.into()),
+            Err(RunError::Unprovable(error)) => {
+                self.traces.mark_unprovable(local, error.clone());
+                Err(error.into())
+            }
         }
     }
 
@@ -116,17 +89,26 @@ impl<'a> HonestClaims<'a> {
     }
 }
 
+/// The derived output root at a position of an output's blocks.
+pub(crate) fn honest_root(
+    verifier: &Verifier,
+    output: &DisputedOutput,
+    position: u64,
+) -> Result<B256, ClaimError> {
+    // The position is after `blocks` blocks of `entry`.
+    let (entry, blocks) = match position.checked_sub(1) {
+        Some(last) => {
+            let (entry, index) = output.block_at(last);
+            (entry, index + 1)
+        }
+        None => (output.parent_entry, output.blocks_per_entry),
+    };
+    verifier.root_after(entry, blocks).ok_or(ClaimError::NotDerived(entry))
+}
+
 impl ClaimProvider for HonestClaims<'_> {
     fn root_at(&mut self, output: &DisputedOutput, position: u64) -> Result<B256, ClaimError> {
-        // The position is after `blocks` blocks of `entry`.
-        let (entry, blocks) = match position.checked_sub(1) {
-            Some(last) => {
-                let (entry, index) = output.block_at(last);
-                (entry, index + 1)
-            }
-            None => (output.parent_entry, output.blocks_per_entry),
-        };
-        self.verifier.root_after(entry, blocks).ok_or(ClaimError::NotDerived(entry))
+        honest_root(self.verifier, output, position)
     }
 
     fn trace(&mut self, output: &DisputedOutput, position: u64) -> Result<&mut Trace, ClaimError> {
@@ -158,7 +140,7 @@ impl TraceCache {
         Self { runs: RecentlyUsed::with_max(runs), blocks: RecentlyUsed::with_max(blocks) }
     }
 
-    fn mark_unprovable(&mut self, local: LocalInputs, error: BlockError) {
+    fn mark_unprovable(&mut self, local: LocalInputs, error: Unprovable) {
         self.runs.kept.retain(|(kept, _)| *kept != local);
         self.blocks.insert(local, Err(error));
     }
@@ -182,16 +164,5 @@ impl<T> RecentlyUsed<T> {
             self.kept.pop_front();
         }
         self.kept.push_back((local, value));
-    }
-}
-
-impl From<BlockError> for ClaimError {
-    fn from(error: BlockError) -> Self {
-        match error {
-            BlockError::Disagreement(disagreement) => Self::Disagreement(disagreement),
-            BlockError::NoStatement { entry, index, reason } => {
-                Self::NoStatement { entry, index, reason }
-            }
-        }
     }
 }

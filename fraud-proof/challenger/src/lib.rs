@@ -5,7 +5,9 @@
 //!          ├────► outputs ──────────────────────► judge ──┴─► Verdict ─► Event
 //!          │                           (a peer, if any) ─► compare ─┘      │
 //!          └────► disputes ─► PlayerView: actions ◄────────────────────────┘
-//!                                  └─► HonestClaims: next move ─► Calls ─► TxManager ─► L1
+//!                                  └─► next move ─► Calls ─► TxManager ─► L1
+//!                                        ▲
+//!      WitnessPass: blocks' witnesses ─► Runs: the proof program, on threads of their own
 //! ```
 //!
 //! [`Verifier`] judges: it is synchronous, pure, and trusts only the genesis file and what the
@@ -19,7 +21,8 @@
 //! service ─► challenger ─► player ─► decision, propose, outbox, purpose
 //!                │            └─► judgements ─► peer_comparison ─► peer
 //!                ├─► dispute_reporter ─► event
-//!                └─► chain ─► honest ─► verifier ─► difference, divergence, history, replay
+//!                └─► chain ─► witness_pass ─► runs ─► question, program_run
+//!                                                         └─► honest ─► verifier ─► difference, divergence, history, replay
 //! ```
 //!
 //! [`explain`] and [`DisputeVerifier`] serve `turnpike dispute`, which plays by hand.
@@ -43,11 +46,15 @@ mod outbox;
 mod peer;
 mod peer_comparison;
 mod player;
+mod program_run;
 mod propose;
 mod purpose;
+mod question;
 mod replay;
+mod runs;
 mod service;
 mod verifier;
+mod witness_pass;
 
 pub use challenger::{Challenger, Progress};
 pub use config::{ChallengerConfig, ProposeConfig};

@@ -25,6 +25,8 @@ pub(crate) struct ChallengerMetrics {
     /// Seconds to the next deadline; infinite if there is none
     #[metric(rename = "slack_seconds")]
     pub(crate) slack: Gauge,
+    /// Moves that wait for a run of the proof program
+    pub(crate) runs_open: Gauge,
     /// Transactions that wait for funds
     pub(crate) unpaid: Gauge,
     /// Outputs judged wrong

@@ -21,7 +21,7 @@ use alloy::{rpc::types::TransactionReceipt, signers::local::PrivateKeySigner};
 use alloy_primitives::{Address, U256};
 use tracing::{info, warn};
 use turnpike_game::{Action, Calls, ClaimError, PlayerView, ScheduledAction};
-use turnpike_l1::{Dispute, L1Client, L1Error, Rollup};
+use turnpike_l1::{Challenge, Dispute, L1Client, L1Error, Rollup};
 use turnpike_storage::Database;
 use turnpike_tx_manager::{AccountClient, FeePolicy, SendOutcome, TxCandidate, TxEvent, TxManager};
 
@@ -35,6 +35,16 @@ use crate::{
     propose::next_proposal,
     purpose::Purpose,
 };
+
+/// Gas of an account's moves in a game, at most.
+const GAME_GAS: u64 = 1_500_000;
+
+/// Gas of a step proof with the load that it may need, at most. Few steps are as dear, so an
+/// account's games share it.
+const PROOF_GAS: u64 = 14_600_000;
+
+/// How far L1's base fee may rise while games are played, as a factor.
+const PRICE_MARGIN: u128 = 2;
 
 /// Which outputs count for actions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,16 +135,18 @@ impl Player {
         self.report_transactions(report);
         observed?;
         let actions = self.actions(chain, judgements, head.time, JudgementScope::Judged);
-        self.measure(chain, &actions, head.time);
+        let games = self.open_games(chain);
+        self.measure(chain, &actions, games, head.time);
         if self.tx_manager.is_maintenance_due() {
             let possible = self.actions(chain, judgements, head.time, JudgementScope::All);
             let wanted = possible.iter().flat_map(|it| purposes(chain, it.action)).collect();
             self.tx_manager.maintain(&wanted).await?;
         }
-        let (started, next_entry) = (Instant::now(), chain.verifier().next_entry());
+        chain.runs().begin_round(head.time);
+        let started = Instant::now();
         let mut result = Ok(());
         for scheduled in &actions {
-            let taken = self.take(chain, scheduled).await;
+            let taken = self.take(chain, scheduled, games).await;
             if let Err(error) = &taken {
                 let error = format!("{error:#}");
                 warn!(action = ?scheduled.action, error, "action failed, retrying later");
@@ -146,9 +158,9 @@ impl Player {
         }
         if !self.challenges_only {
             result = result.and(self.withdraw(chain.view().client()).await);
-            // Preparing a proof rewinds the verifier: the chain is then not derived up to its end.
+            // Confirming an output may rewind the verifier.
             if is_derived
-                && chain.verifier().next_entry() == next_entry
+                && chain.is_derived()
                 && let Some(candidate) = self.proposal(chain, head.time)
             {
                 result = result.and(self.propose(candidate).await);
@@ -189,18 +201,20 @@ impl Player {
         actions
     }
 
-    /// Sends the transaction that an action takes, unless it is in flight.
+    /// Sends the transaction that an action takes, unless it is in flight. An action that opens a
+    /// game, and stakes a bond in it, has to leave enough ether to play that one and `games` others.
     async fn take(
         &mut self,
         chain: &mut HonestChain,
         scheduled: &ScheduledAction,
+        games: usize,
     ) -> anyhow::Result<()> {
         let purposes = purposes(chain, scheduled.action);
         let Some(purpose) = purposes.first().cloned() else { return Ok(()) };
         if purposes.iter().any(|purpose| self.tx_manager.is_busy(purpose)) {
             return Ok(());
         }
-        let (purpose, call) = match decide(chain, &self.calls, scheduled.action).await {
+        let (purpose, call) = match decide(chain, &self.calls, scheduled).await {
             Ok(Decision::Send(call)) => (purpose, call),
             Ok(Decision::Load(call)) => (purposes.last().cloned().unwrap_or(purpose), call),
             Ok(Decision::Nothing) => {
@@ -209,15 +223,25 @@ impl Player {
             }
             Err(error) => {
                 match error.downcast::<ClaimError>()? {
-                    // The entry will be derived: not worth a log line.
-                    ClaimError::NotDerived(_) => {}
+                    // The entry will be derived and the run will end: not worth a log line.
+                    ClaimError::NotDerived(_) | ClaimError::Running { .. } => {}
                     error => self.defer_uncertain(purpose, &error.to_string()),
                 }
                 return Ok(());
             }
         };
-        self.tx_manager.send(TxCandidate::call(purpose, call).by(scheduled.deadline)).await?;
+        let opens_game =
+            matches!(scheduled.action, Action::Challenge { .. } | Action::Defend { .. });
+        let reserve = if opens_game { self.reserve(games + 1) } else { U256::ZERO };
+        let candidate = TxCandidate::call(purpose, call).by(scheduled.deadline).leaving(reserve);
+        self.tx_manager.send(candidate).await?;
         Ok(())
+    }
+
+    /// Wei that playing this many games takes.
+    fn reserve(&self, games: usize) -> U256 {
+        let gas = U256::from(GAME_GAS) * U256::from(games) + U256::from(PROOF_GAS);
+        gas * U256::from(self.tx_manager.observation().prices.base_fee * PRICE_MARGIN)
     }
 
     /// Leaves an uncertain action until the next L1 block.
@@ -296,22 +320,34 @@ impl Player {
         self.is_out_of_funds = waiting > 0;
     }
 
-    fn measure(&self, chain: &HonestChain, actions: &[ScheduledAction], l1_time: u64) {
+    /// Number of own games that are not decided.
+    fn open_games(&self, chain: &HonestChain) -> usize {
         let own = self.address();
         let (outputs, disputes) = (chain.view().outputs(), chain.view().disputes());
-        let playable = |challenge| disputes.is_playable(challenge, outputs);
-        let challenges = disputes.challenges().iter().filter(|it| playable(it));
-        let open = challenges.filter(|it| it.challenger == own).count();
         let games = disputes.games().iter().filter(|game| {
             let challenge = disputes.challenge(game.challenge);
             let is_own = |challenger| challenger == own || game.defender == own;
-            game.status.to_move().is_some()
-                && challenge.is_some_and(|it| playable(it) && is_own(it.challenger))
+            let is_played = |it| disputes.is_playable(it, outputs) && is_own(it.challenger);
+            game.status.to_move().is_some() && challenge.is_some_and(is_played)
         });
+        games.count()
+    }
+
+    fn measure(
+        &self,
+        chain: &HonestChain,
+        actions: &[ScheduledAction],
+        games: usize,
+        l1_time: u64,
+    ) {
+        let own = self.address();
+        let (outputs, disputes) = (chain.view().outputs(), chain.view().disputes());
+        let is_open = |it: &&Challenge| it.challenger == own && disputes.is_playable(it, outputs);
+        let open = disputes.challenges().iter().filter(is_open).count();
         let deadlines = actions.iter().map(|it| it.deadline).filter(|it| *it < u64::MAX);
         let slack = deadlines.min().map_or(f64::INFINITY, |by| by.saturating_sub(l1_time) as f64);
         self.metrics.challenges_open.set(open as f64);
-        self.metrics.games_open.set(games.count() as f64);
+        self.metrics.games_open.set(games as f64);
         self.metrics.actions.set(actions.len() as f64);
         self.metrics.slack.set(slack);
         self.metrics.unpaid.set(self.tx_manager.unfunded() as f64);

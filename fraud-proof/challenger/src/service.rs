@@ -32,7 +32,10 @@ pub async fn run(
     let mut failures = 0;
     loop {
         let step = async {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = challenger.run_finished() => {}
+            }
             challenger.step(&mut report).await
         };
         let result = tokio::select! {
@@ -70,6 +73,7 @@ mod tests {
             l1_confirmations: 0,
             poll: Duration::ZERO,
             execution: EngineConfig::default(),
+            run_threads: None,
             key: None,
             database: None,
             fees: FeePolicy::default(),

@@ -35,6 +35,14 @@ pub enum ClaimError {
         /// The block's index in the entry.
         index: u64,
     },
+    /// The run on the block is under way.
+    #[error("the proof program is running on block {index} of inbox entry {entry}")]
+    Running {
+        /// The inbox entry.
+        entry: u64,
+        /// The block's index in the entry.
+        index: u64,
+    },
     /// The node and the proof program compute different output roots. L1 follows the proof program.
     #[error("node and proof program disagree on {0}")]
     Disagreement(Disagreement),

@@ -7,7 +7,14 @@
 
 mod checkpoints;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use alloy_primitives::{B256, Bytes};
 use turnpike_protocol::{Oracle, Preimages};
@@ -34,6 +41,8 @@ pub struct Trace {
     /// The step at which the program exits, once the machine has reached it.
     end: Option<u64>,
     steps_taken: u64,
+    /// Set by the owner, from another thread, to end a run early.
+    stop: Arc<AtomicBool>,
 }
 
 /// A change of the machine's state that no program could make: the step before it is then a false
@@ -77,6 +86,9 @@ pub enum TraceError {
     /// A preimage cannot be loaded on L1.
     #[error(transparent)]
     NotABlob(#[from] NotABlob),
+    /// The run's owner has stopped it.
+    #[error("the run was stopped")]
+    Stopped,
 }
 
 impl Trace {
@@ -105,7 +117,14 @@ impl Trace {
             states: BTreeMap::new(),
             end: None,
             steps_taken: 0,
+            stop: Arc::default(),
         })
+    }
+
+    /// Fails runs soon after `stop` is set. What was computed before stays.
+    #[must_use]
+    pub fn stopping_with(self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop, ..self }
     }
 
     /// The preimages that the program reads.
@@ -184,6 +203,9 @@ impl Trace {
             self.machine.restore(nearest);
         }
         while self.machine.exit().is_none() && self.machine.steps() < step {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(TraceError::Stopped);
+            }
             let due = self.checkpoints.due_after(self.machine.steps());
             self.run(due.map_or(step, |due| step.min(due)))?;
             self.checkpoints.pass(&mut self.machine);

@@ -56,7 +56,7 @@ impl Adversary {
         let client = L1Client::connect(l1, genesis).await?;
         let genesis_output = Chain::from_genesis(genesis).head().output;
         client.check_genesis(genesis, &genesis_output).await?;
-        let count = if matches!(attack, Attack::Many | Attack::Puppet) { keys.len() } else { 1 };
+        let count = if attack.takes_all_accounts() { keys.len() } else { 1 };
         let account = |(index, key)| {
             // A puppet challenges and then makes no move: it loses on purpose.
             let is_puppet = attack == Attack::Puppet && index > 0;

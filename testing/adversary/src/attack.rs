@@ -33,6 +33,8 @@ pub enum Attack {
     LastSecond,
     /// Many accounts play a game each at once.
     Many,
+    /// Many accounts play a game each at once, each about another block.
+    Blocks,
     /// A second account challenges the adversary's own output and loses.
     Puppet,
 }
@@ -57,7 +59,7 @@ pub struct UnknownAttack(String);
 
 impl Attack {
     /// Every attack.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::State,
         Self::Receipt,
         Self::Deposit,
@@ -71,6 +73,7 @@ impl Attack {
         Self::Silence,
         Self::LastSecond,
         Self::Many,
+        Self::Blocks,
         Self::Puppet,
     ];
 
@@ -90,8 +93,14 @@ impl Attack {
             Self::Silence => "silence",
             Self::LastSecond => "last-second",
             Self::Many => "many",
+            Self::Blocks => "blocks",
             Self::Puppet => "puppet",
         }
+    }
+
+    /// Whether all of the adversary's accounts take part, and not only the first.
+    pub const fn takes_all_accounts(self) -> bool {
+        matches!(self, Self::Many | Self::Blocks | Self::Puppet)
     }
 
     /// How the adversary makes its moves.
@@ -120,6 +129,7 @@ impl Attack {
             Self::Silence => "a root is false, and nobody defends it",
             Self::LastSecond => "a root is false, and each move uses up the clock",
             Self::Many => "a root is false, and many accounts defend it",
+            Self::Blocks => "many accounts each claim another false block",
             Self::Puppet => "a root is false, and a second account challenges it to lose",
         }
     }

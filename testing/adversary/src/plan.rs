@@ -153,6 +153,11 @@ impl AttackPlanner<'_> {
             let attack = if is_puppet { Attack::Exit } else { self.attack };
             let false_block = match first.take() {
                 Some(false_block) => false_block,
+                // Each account claims another block: the last one, the one before it, and so on.
+                None if attack == Attack::Blocks => {
+                    let own = range[range.len() - 1 - index % range.len()];
+                    FalseBlock::forge(attack, &inbox, own)?
+                }
                 None => FalseBlock::forge(attack, &inbox, at)?,
             };
             let mut own = FalseClaims::new(Arc::clone(&inbox), truth.clone());

@@ -24,9 +24,10 @@ async fn challenger_of_a_true_output_loses() {
         (Attack::Silence, EntryKind::Calldata),
         (Attack::LastSecond, EntryKind::Calldata),
         (Attack::Many, EntryKind::Calldata),
+        (Attack::Blocks, EntryKind::Calldata),
     ] {
         let contest = chain.uphold(attack, entry).await;
-        let expected = if attack == Attack::Many { 3 } else { 1 };
+        let expected = if attack.takes_all_accounts() { 3 } else { 1 };
         assert_eq!(contest.games, expected, "{attack}: games");
     }
 }

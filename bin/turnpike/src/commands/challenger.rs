@@ -1,6 +1,6 @@
 //! `turnpike challenger`.
 
-use std::process::ExitCode;
+use std::{num::NonZeroUsize, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -35,6 +35,9 @@ pub(crate) struct ChallengerArgs {
         hide_env_values = true
     )]
     pub(crate) database: DatabaseLocation,
+    /// Threads that run the proof program on disputed blocks; by default one per processor. They take turns by deadline.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) run_threads: Option<NonZeroUsize>,
     /// Highest fee per gas, in gwei. Transactions that would miss their deadline pay more.
     #[arg(long, value_name = "GWEI", default_value_t = 100)]
     pub(crate) max_fee_gwei: u64,
@@ -69,6 +72,7 @@ pub(crate) async fn run(args: ChallengerArgs) -> anyhow::Result<ExitCode> {
         l1_confirmations: if args.once { 0 } else { args.chain.l1_confirmations },
         poll: args.chain.l1_poll(),
         execution: args.execution.into(),
+        run_threads: args.run_threads,
         key: signer_of(args.key.as_ref()).context("--key")?,
         // A single run leaves nothing to continue.
         database: (!args.once).then_some(args.database),

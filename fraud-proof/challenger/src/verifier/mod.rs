@@ -23,7 +23,7 @@ use serde::Serialize;
 use tracing::warn;
 use turnpike_derivation::{Derivation, DerivationError, FollowedBlock, Follower, RecoveredEntry};
 use turnpike_executor::{EngineConfig, Mode};
-use turnpike_l1::PostedEntry;
+use turnpike_l1::{OutputStatus, PostedEntry, ProposedOutput};
 use turnpike_protocol::{
     BatchFault, EntryData, Genesis, Header, OutputRoot, StateRootPrefix, state_root_prefix,
 };
@@ -251,6 +251,17 @@ impl Verifier {
             self.keep_divergence(*divergence);
         }
         Ok(self.entries.last().expect("invariant: just pushed"))
+    }
+
+    /// Keeps the states from which standing outputs are derived and confirmed: after them, and after
+    /// the newest final one.
+    pub fn keep_states_of(&mut self, outputs: &[ProposedOutput]) {
+        let is_standing = |output: &&ProposedOutput| {
+            matches!(output.status, OutputStatus::Proposed | OutputStatus::Challenged)
+        };
+        let last_final = outputs.iter().rfind(|output| output.status == OutputStatus::Final);
+        let kept = outputs.iter().filter(is_standing).chain(last_final);
+        self.follower.keep_states_after(kept.map(|output| output.entry).collect());
     }
 
     /// Rewinds to the last entry that `entries`, L1's by index, still contain. If that is older

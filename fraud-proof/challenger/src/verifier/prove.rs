@@ -1,10 +1,11 @@
 //! What the proof program needs of the derived chain: output roots, local inputs and statements.
 
 use alloy_primitives::B256;
-use turnpike_derivation::RecoveredEntry;
+use turnpike_derivation::{Follower, RecoveredEntry};
 use turnpike_game::prove::{ProveError, Statement};
 use turnpike_l1::PostedEntry;
 use turnpike_protocol::{EntryData, LocalInputs};
+use turnpike_state::HistoryLimits;
 
 use super::Verifier;
 
@@ -33,6 +34,11 @@ impl Verifier {
             inbox_acc: posted.acc,
             block_index: index,
         })
+    }
+
+    /// A follower of its own whose next entry is `entry` or an earlier one. It keeps no states.
+    pub(crate) fn copy_before(&self, entry: u64) -> Follower {
+        self.follower.copy_before(entry, HistoryLimits { blocks_max: 1, items_max: 0 })
     }
 
     /// States what there is to prove of block `index` of the next entry. Runs the entry and rewinds

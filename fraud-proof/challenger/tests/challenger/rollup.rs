@@ -195,6 +195,7 @@ impl TestRollup {
             l1_confirmations: 0,
             poll: std::time::Duration::from_millis(1),
             execution: EngineConfig::default(),
+            run_threads: None,
             key: Some(challenger()),
             database: Some(self.database().into()),
             fees: self.fees,
@@ -208,6 +209,11 @@ impl TestRollup {
     pub(crate) async fn step(&mut self, challenger: &mut Challenger) {
         let events = &mut self.events;
         challenger.step(&mut |event| events.push(event)).await.expect("steps");
+        // No block is mined while the proof program runs.
+        while challenger.is_running() {
+            challenger.run_finished().await;
+            challenger.step(&mut |event| events.push(event)).await.expect("steps");
+        }
     }
 
     /// Steps and mines until an event is reported.

@@ -168,6 +168,26 @@ async fn out_of_funds_is_reported_and_play_resumes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bond_is_not_staked_without_the_gas_to_play_for_it() {
+    let mut world = TestRollup::new().await;
+    world.output(false).await;
+    let bond = world.genesis.config.game_bond;
+    // More than the challenge costs, less than the game may.
+    let few = U256::from(GWEI) * U256::from(1_000_000);
+    world.anvil.set_base_fee(GWEI).await;
+    world.anvil.set_balance(own(), bond + few).await;
+    let mut challenger = world.challenger().await;
+    world
+        .play_until(&mut challenger, |it| matches!(it, Event::OutOfFunds { waiting: 1, .. }))
+        .await;
+    assert_eq!(world.anvil.nonce(own()).await, 0);
+    world.anvil.set_balance(own(), bond * U256::from(2)).await;
+    world.anvil.mine().await;
+    world.play_until(&mut challenger, is_challenged).await;
+    check(&world, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn foreign_nonce_use_is_detected() {
     let (mut world, mut challenger) = challenging().await;
     world.anvil.empty_pool().await;

@@ -77,36 +77,87 @@ impl Statement {
         recovered: RecoveredEntry,
         index: u64,
     ) -> Result<Self, ProveError> {
+        let mut stated = Self::of_blocks(follower, entries, data, recovered, &[index])?;
+        stated.pop().expect("invariant: one statement per index")
+    }
+
+    /// States what there is to prove of several blocks of `follower`'s next entry, and applies the
+    /// entry once. The statements are in the order of `indexes`.
+    ///
+    /// # Errors
+    ///
+    /// If the entry cannot be applied. Collecting the witness of a block may fail by itself.
+    pub fn of_blocks(
+        follower: &mut Follower,
+        entries: &[PostedEntry],
+        data: &EntryData<'_>,
+        recovered: RecoveredEntry,
+        indexes: &[u64],
+    ) -> Result<Vec<Result<Self, ProveError>>, ProveError> {
         let genesis = follower.output(0).expect("invariant: the genesis block has an output");
         let inbox = InboxData { genesis_hash: genesis.output.block_hash, entries, source: data };
-        let at = usize::try_from(index).unwrap_or(usize::MAX);
-        let (input, fault) = (recovered.blocks.get(at).cloned(), recovered.fault.clone());
-        let input = input.as_ref();
-        // The chain is at the block's parent, or at the entry's last block.
-        let before = at.min(recovered.blocks.len());
-        let build = |chain: &Chain| witness(chain, &inbox, index, input);
-        let mut built = (before == 0).then(|| build(follower.chain()));
-        let (mut shown, mut block) = (0, None);
+        let fault = recovered.fault.clone();
+        let mut stated: Vec<_> =
+            indexes.iter().map(|index| StatedIndex::new(*index, &recovered)).collect();
+        stated.iter_mut().for_each(|it| it.before_next(0, follower.chain(), &inbox));
+        let mut shown = 0;
         follower.apply_recovered(recovered, |FollowedBlock { chain, outcome, .. }| {
+            stated.iter_mut().for_each(|it| it.after_block(shown, &outcome));
             shown += 1;
-            if shown == before {
-                built = Some(build(chain));
-            }
-            if shown == before + 1 {
-                block =
-                    input.map(|input| (StatedBlock::new(input, &outcome), outcome.output.hash()));
-            }
+            stated.iter_mut().for_each(|it| it.before_next(shown, chain, &inbox));
         })?;
         let head = follower.head().output.hash();
-        let (block, output_root) = block.map_or((None, head), |(block, root)| (Some(block), root));
-        Ok(Self {
-            position: BlockPosition { entry: data.entry.index, index },
-            data_kind: data.entry.data_kind,
-            fault,
-            block,
-            output_root,
-            witness: built.expect("invariant: an entry derives as many blocks as were seen")?,
-        })
+        let state = |it: StatedIndex| {
+            let (block, output_root) =
+                it.block.map_or((None, head), |(block, root)| (Some(block), root));
+            Ok(Self {
+                position: BlockPosition { entry: data.entry.index, index: it.index },
+                data_kind: data.entry.data_kind,
+                fault: fault.clone(),
+                block,
+                output_root,
+                witness: it
+                    .witness
+                    .expect("invariant: an entry derives as many blocks as were seen")?,
+            })
+        };
+        Ok(stated.into_iter().map(state).collect())
+    }
+}
+
+/// What a statement needs of its block, collected while the entry is applied.
+#[derive(Debug)]
+struct StatedIndex {
+    index: u64,
+    /// Number of the entry's blocks before it; all of them if it is past the last one.
+    before: usize,
+    input: Option<BlockInput>,
+    witness: Option<Result<Preimages, ProveError>>,
+    /// The block and the output root after it.
+    block: Option<(StatedBlock, B256)>,
+}
+
+impl StatedIndex {
+    fn new(index: u64, entry: &RecoveredEntry) -> Self {
+        let at = usize::try_from(index).unwrap_or(usize::MAX);
+        let (before, input) = (at.min(entry.blocks.len()), entry.blocks.get(at).cloned());
+        Self { index, before, input, witness: None, block: None }
+    }
+
+    /// Collects the witness, if this is the state before the block.
+    fn before_next(&mut self, blocks: usize, chain: &Chain, inbox: &InboxData<'_>) {
+        if blocks == self.before {
+            self.witness = Some(witness(chain, inbox, self.index, self.input.as_ref()));
+        }
+    }
+
+    /// Keeps the outcome, if it is the block's.
+    fn after_block(&mut self, at: usize, outcome: &BlockOutcome) {
+        if at == self.before
+            && let Some(input) = &self.input
+        {
+            self.block = Some((StatedBlock::new(input, outcome), outcome.output.hash()));
+        }
     }
 }
 

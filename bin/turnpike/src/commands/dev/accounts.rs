@@ -15,14 +15,13 @@ pub(crate) struct Accounts(Vec<PrivateKeySigner>);
 
 impl Accounts {
     pub(crate) fn well_known() -> anyhow::Result<Self> {
-        let account = |index| {
-            MnemonicBuilder::<English>::default()
-                .phrase(MNEMONIC)
-                .index(index)
-                .and_then(|builder| builder.build())
-        };
-        let accounts = (0..=FUNDED_COUNT).map(account).collect::<Result<_, _>>();
-        Ok(Self(accounts.context("cannot make the development accounts")?))
+        Ok(Self((0..=FUNDED_COUNT).map(account).collect::<Result<_, _>>()?))
+    }
+
+    /// More accounts of the same mnemonic, without funds.
+    pub(crate) fn unfunded(count: u32) -> anyhow::Result<Vec<PrivateKeySigner>> {
+        let first = FUNDED_COUNT + 1;
+        (first..first + count).map(account).collect()
     }
 
     pub(crate) fn deployer(&self) -> PrivateKeySigner {
@@ -58,4 +57,10 @@ impl Accounts {
             (account.address().to_string(), hex::encode_prefixed(key))
         })
     }
+}
+
+fn account(index: u32) -> anyhow::Result<PrivateKeySigner> {
+    let builder = MnemonicBuilder::<English>::default().phrase(MNEMONIC);
+    let account = builder.index(index).and_then(|builder| builder.build());
+    account.context("cannot make a development account")
 }

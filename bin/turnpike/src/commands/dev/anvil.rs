@@ -6,6 +6,7 @@ use std::{
 };
 
 use alloy::providers::{DynProvider, Provider as _, ProviderBuilder, ext::AnvilApi as _};
+use alloy_primitives::{Address, U256};
 use anyhow::{Context as _, bail};
 
 use turnpike_protocol::Genesis;
@@ -94,6 +95,11 @@ impl L1 {
         self.provider.anvil_set_auto_mine(false).await.context("the L1 is not an anvil")?;
         self.provider.anvil_set_interval_mining(seconds).await?;
         Ok(())
+    }
+
+    /// Gives an account ether.
+    pub(crate) async fn fund(&self, account: Address, wei: U256) -> anyhow::Result<()> {
+        self.provider.anvil_set_balance(account, wei).await.context("the L1 is not an anvil")
     }
 
     /// Stops anvil, if this process started it, and waits for its end.

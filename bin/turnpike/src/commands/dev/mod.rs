@@ -261,6 +261,7 @@ impl Dev<'_> {
             l1_confirmations: 0,
             poll: L1_POLL,
             execution: self.args.execution.into(),
+            run_threads: None,
             key: Some(self.accounts.challenger()),
             database: Some(self.data.file("challenger.db").into()),
             fees: FeePolicy::default(),

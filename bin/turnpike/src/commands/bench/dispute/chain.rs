@@ -3,7 +3,6 @@ use std::time::Duration;
 use alloy_primitives::B256;
 use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
-use turnpike_bench::ProvenBlock;
 use turnpike_l1::{Append, AppendCall, L1Client, L1View, ProofTables};
 use turnpike_protocol::{
     Batch, BatchBlock, DataKind, Effort, Genesis, StateRootPrefix, TxEnvelope,
@@ -21,7 +20,7 @@ const L1_BLOCK_TIME: u64 = 1;
 /// Time between looks at L1 for a receipt.
 const POLL: Duration = Duration::from_millis(50);
 
-/// A chain of two entries with a block each: an empty one, and the disputed one.
+/// A chain whose entries are on L1. Nothing is proposed yet.
 #[derive(Debug)]
 pub(super) struct DisputedChain {
     pub(super) l1: L1,
@@ -31,19 +30,23 @@ pub(super) struct DisputedChain {
 }
 
 impl DisputedChain {
-    /// Starts anvil, deploys the contracts and posts the blocks.
-    pub(super) async fn start(block: ProvenBlock) -> anyhow::Result<Self> {
+    /// Starts anvil, deploys the contracts and posts entries with these transactions, by block.
+    pub(super) async fn start(
+        genesis: Genesis,
+        entries: Vec<Vec<Vec<TxEnvelope>>>,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let at = |name| folder.path().join(name);
         let mut l1 = L1::spawn(0, &at("anvil.log"), None).await?;
         let accounts = Accounts::well_known()?;
         let made = async {
-            let genesis = l1.deploy(&accounts, block.genesis).await?;
+            let genesis = l1.deploy(&accounts, genesis).await?;
             let path = at("genesis.json");
             write_genesis(&path, &genesis)?;
             eprintln!("to look on: --genesis {} --l1-url {}", path.display(), l1.url());
-            post(&l1, &accounts, &genesis, Vec::new()).await?;
-            post(&l1, &accounts, &genesis, block.transactions).await?;
+            for blocks in entries {
+                post(&l1, &accounts, &genesis, blocks).await?;
+            }
             l1.mine_every(L1_BLOCK_TIME).await?;
             Ok(genesis)
         };
@@ -57,12 +60,13 @@ impl DisputedChain {
     }
 }
 
-/// Posts an entry of one block, in calldata.
+/// Posts an entry, in calldata. Its first block is as old as L1's newest one, counted from the
+/// genesis block, and each later one a millisecond younger.
 async fn post(
     l1: &L1,
     accounts: &Accounts,
     genesis: &Genesis,
-    transactions: Vec<TxEnvelope>,
+    blocks: Vec<Vec<TxEnvelope>>,
 ) -> anyhow::Result<()> {
     let client = L1Client::connect(l1.url(), genesis).await?;
     let mut view = L1View::new(client.clone(), 0, genesis_output(genesis));
@@ -70,13 +74,17 @@ async fn post(
     let newest = view.entries().last().context("the inbox is empty")?;
     let parent_ms = genesis.timestamp_ms();
     let batch = Batch {
-        blocks: vec![BatchBlock {
-            step_ms: (1_000 * now).saturating_sub(parent_ms),
-            deposit_count: 0,
-            // Posted state roots only help explanations. This chain needs none.
-            state_root: (!transactions.is_empty()).then_some(StateRootPrefix::ZERO),
-            transactions,
-        }],
+        blocks: blocks
+            .into_iter()
+            .enumerate()
+            .map(|(index, transactions)| BatchBlock {
+                step_ms: if index == 0 { (1_000 * now).saturating_sub(parent_ms) } else { 1 },
+                deposit_count: 0,
+                // Posted state roots only help explanations. This chain needs none.
+                state_root: (!transactions.is_empty()).then_some(StateRootPrefix::ZERO),
+                transactions,
+            })
+            .collect(),
         ..Batch::default()
     };
     let append = Append {

@@ -1,12 +1,16 @@
 //! `turnpike bench dispute`: a whole dispute in this process. An adversary proposes a false output, and a challenger has it
-//! rejected.
+//! rejected. With --games, a challenger defends a true output in many games at once.
 
 mod chain;
+mod games;
 mod players;
 mod record;
 mod table;
 
-use std::time::{Duration, Instant};
+use std::{
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
 
 use anyhow::bail;
 use clap::Args;
@@ -37,6 +41,10 @@ pub(crate) struct DisputeBenchArgs {
     /// Accounts in the state besides contracts and senders.
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
     pub(crate) accounts: usize,
+    /// Defend a true output in this many games at once, each about another block, and report how soon they are answered. The
+    /// transactions are divided among the blocks.
+    #[arg(long, value_name = "COUNT", conflicts_with = "lie")]
+    pub(crate) games: Option<NonZeroU32>,
     /// What the adversary falsifies; the names are those of `turnpike dev --liar`.
     #[arg(long, value_name = "KIND", default_value_t = Attack::State)]
     pub(crate) lie: Attack,
@@ -48,7 +56,12 @@ pub(crate) struct DisputeBenchArgs {
 /// Plays a dispute to its end and prints its L1 transactions.
 pub(crate) async fn dispute(args: &DisputeBenchArgs) -> anyhow::Result<()> {
     let block = tokio::task::block_in_place(|| defi_block(args.transactions, args.accounts))?;
-    let mut chain = DisputedChain::start(block).await?;
+    if let Some(games) = args.games {
+        return games::play(block, games.get(), args.format).await;
+    }
+    // The entry with the disputed block follows an empty one.
+    let entries = vec![vec![Vec::new()], vec![block.transactions]];
+    let mut chain = DisputedChain::start(block.genesis, entries).await?;
     let played = play(&chain, args).await;
     chain.l1.stop().await;
     let table = played?;

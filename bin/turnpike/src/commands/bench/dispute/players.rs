@@ -9,12 +9,12 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use turnpike_adversary::{Adversary, AdversaryConfig, AdversaryRole, Attack};
-use turnpike_challenger::{Challenger, ChallengerConfig, FeePolicy};
+use turnpike_challenger::{Challenger, ChallengerConfig, FeePolicy, ProposeConfig};
 
 use super::chain::DisputedChain;
 
 /// Time between a player's looks at L1.
-const POLL: Duration = Duration::from_millis(100);
+pub(super) const POLL: Duration = Duration::from_millis(100);
 
 /// The disputed entry.
 const ENTRY: u64 = 2;
@@ -46,12 +46,9 @@ pub(super) async fn attack(
     busy: WorkTime,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let config = AdversaryConfig {
-        l1: chain.l1.url().into(),
-        attack,
-        role: AdversaryRole::Proposer { entry: Some(ENTRY) },
-        keys: vec![chain.accounts.proposer()],
-    };
+    let role = AdversaryRole::Proposer { entry: Some(ENTRY) };
+    let keys = vec![chain.accounts.proposer()];
+    let config = AdversaryConfig { l1: chain.l1.url().into(), attack, role, keys };
     let mut adversary = Adversary::connect(&chain.genesis, config).await?;
     while !stop.is_cancelled() {
         if let Err(error) = busy.count(adversary.step(&mut drop)).await {
@@ -68,18 +65,7 @@ pub(super) async fn challenge(
     busy: WorkTime,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let config = ChallengerConfig {
-        l1: chain.l1.url().into(),
-        l1_confirmations: 0,
-        poll: POLL,
-        execution: turnpike_executor::EngineConfig::default(),
-        key: Some(chain.accounts.challenger()),
-        database: None,
-        fees: FeePolicy::default(),
-        propose: None,
-        peer: None,
-        once: false,
-    };
+    let config = challenger_config(chain, None);
     let mut challenger = Challenger::connect(&chain.genesis, &config).await?;
     while !stop.is_cancelled() {
         if let Err(error) = busy.count(challenger.step(&mut drop)).await {
@@ -88,4 +74,24 @@ pub(super) async fn challenge(
         tokio::time::sleep(POLL).await;
     }
     Ok(())
+}
+
+/// A challenger without a database.
+pub(super) fn challenger_config(
+    chain: &DisputedChain,
+    propose: Option<ProposeConfig>,
+) -> ChallengerConfig {
+    ChallengerConfig {
+        l1: chain.l1.url().into(),
+        l1_confirmations: 0,
+        poll: POLL,
+        execution: turnpike_executor::EngineConfig::default(),
+        run_threads: None,
+        key: Some(chain.accounts.challenger()),
+        database: None,
+        fees: FeePolicy::default(),
+        propose,
+        peer: None,
+        once: false,
+    }
 }
