@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use turnpike_adversary::{Adversary, AdversaryConfig, AdversaryRole, Attack};
 use turnpike_bench::ProvenBlock;
-use turnpike_challenger::{Challenger, ProposeConfig};
+use turnpike_challenger::{Challenger, ChallengerConfig, ProposeConfig};
 use turnpike_l1::{Disputes, GameStatus, L1Client, L1View, Side};
-use turnpike_protocol::TxEnvelope;
+use turnpike_protocol::{Genesis, TxEnvelope};
 
 use super::{
     chain::DisputedChain,
@@ -105,13 +105,16 @@ async fn report(chain: &DisputedChain, games: u32) -> anyhow::Result<GamesReport
     }
     let (stop, looks) = (CancellationToken::new(), Looks::default());
     let attacking = attack(chain, keys, stop.clone());
-    let defending = defend(chain, looks.clone(), stop.clone());
+    // A task of its own: forging false blocks occupies the adversary's.
+    let config = challenger_config(chain, Some(ProposeConfig { interval: 1 }));
+    let defending =
+        tokio::spawn(defend(chain.genesis.clone(), config, looks.clone(), stop.clone()));
     let watching = async {
         let _ended = stop.clone().drop_guard();
         watch(chain, usize::try_from(games)?).await
     };
     let (watched, attacked, defended) = tokio::join!(watching, attacking, defending);
-    attacked.and(defended)?;
+    attacked.and(defended.context("the challenger panicked")?)?;
     let (disputes, wall) = watched?;
     Ok(GamesReport::new(&disputes, &looks, wall))
 }
@@ -137,12 +140,12 @@ async fn attack(
 
 /// Proposes the output and defends it.
 async fn defend(
-    chain: &DisputedChain,
+    genesis: Genesis,
+    config: ChallengerConfig,
     looks: Looks,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let config = challenger_config(chain, Some(ProposeConfig { interval: 1 }));
-    let mut challenger = Challenger::connect(&chain.genesis, &config).await?;
+    let mut challenger = Challenger::connect(&genesis, &config).await?;
     let mut last = Instant::now();
     while !stop.is_cancelled() {
         looks.count(std::mem::replace(&mut last, Instant::now()).elapsed());
