@@ -19,11 +19,12 @@ use turnpike_protocol::{
 };
 
 use crate::{
-    ContractCounts, Dispute, EntryPayload, Inbox, L1Block, L1Error, L1Head, L1Source, Portal,
-    PostedEntry, Rollup,
+    ContractCounts, Dispute, EntryPayload, GameHead, Inbox, L1Block, L1Error, L1Head, L1Source,
+    Portal, PostedEntry, Rollup,
     archive::Archive,
     beacon::Beacon,
     check::check_contracts,
+    dispute::game_status,
     http::{http_client, parse_url},
     served::{ServedBlobs, concatenate},
 };
@@ -263,6 +264,26 @@ impl L1Source for L1Client {
             challenges: challenges.value().await?.unwrap_or_default().saturating_to(),
             games: games.value().await?.unwrap_or_default().saturating_to(),
         })
+    }
+
+    async fn games(&self, block: B256, games: &[u64]) -> Result<Vec<GameHead>, L1Error> {
+        let mut calls = CallBatch::new(&self.provider, block);
+        let asked = games
+            .iter()
+            .map(|game| {
+                let call = Dispute::gameAtCall { gameId: U256::from(*game) };
+                calls.add(self.deployment.dispute, &call)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        calls.send().await?;
+        let mut heads = Vec::with_capacity(games.len());
+        for (game, answer) in games.iter().zip(asked) {
+            let missing = || L1Error::NotYet(format!("game {game} was not served"));
+            let found = answer.value().await?.ok_or_else(missing)?;
+            let status = game_status(found.status)?;
+            heads.push(GameHead { status, bisection: found.bisection });
+        }
+        Ok(heads)
     }
 
     async fn payload(&self, posted: &PostedEntry) -> Result<EntryPayload, L1Error> {

@@ -56,5 +56,5 @@ pub use entry::{EntryPayload, EntrySource, PostedEntry};
 pub use error::{L1Error, Severity};
 pub use kzg::{BlobError, Kzg, ProofTables};
 pub use output::{OutputStatus, ProposedOutput, is_undisputed};
-pub use source::{ContractCounts, L1Block, L1Head, L1Source};
+pub use source::{ContractCounts, GameHead, L1Block, L1Head, L1Source};
 pub use view::{Advance, L1View, Reorg};

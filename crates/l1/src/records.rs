@@ -20,8 +20,8 @@ use turnpike_protocol::{
 };
 
 use crate::{
-    ContractCounts, Disputes, Inbox, L1Error, OutputStatus, Portal, PostedEntry, ProposedOutput,
-    Rollup,
+    ContractCounts, Disputes, GameHead, Inbox, L1Error, OutputStatus, Portal, PostedEntry,
+    ProposedOutput, Rollup,
     dispute::DisputeRecord,
     log::{check_next, decode, malformed, transaction_of},
 };
@@ -171,6 +171,21 @@ impl Records {
         // them.
         if self.deposit_acc(counts.deposits) != Some(counts.deposit_acc) {
             return Err(malformed("deposits that do not match the portal's accumulator"));
+        }
+        Ok(())
+    }
+
+    /// Checks that games stand where the contract has them: no log of a move or an end is missing.
+    pub(crate) fn check_games(&self, games: &[u64], heads: &[GameHead]) -> Result<(), L1Error> {
+        for (index, head) in games.iter().zip(heads) {
+            let game = self.disputes.game(*index);
+            let read = game.and_then(|game| {
+                let bisection = game.newest(self.disputes.challenge(game.challenge)?).hash;
+                Some(GameHead { status: game.status, bisection })
+            });
+            if read != Some(*head) {
+                return Err(L1Error::NotYet(format!("moves of game {index} were not served")));
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use alloy::rpc::types::Log;
 use alloy_primitives::B256;
 use turnpike_protocol::{ChainConfig, L1Deployment};
 
-use crate::{EntryPayload, L1Error, PostedEntry};
+use crate::{EntryPayload, GameStatus, L1Error, PostedEntry};
 
 /// L1's newest block and its newest finalized block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +47,29 @@ pub trait L1Source: Clone + fmt::Debug + Send + Sync + 'static {
     /// have the block.
     fn counts(&self, block: B256) -> impl Future<Output = Result<ContractCounts, L1Error>> + Send;
 
+    /// Reads these games after the block with this hash, in order. Fails if the source does not have
+    /// the block or a game.
+    fn games(
+        &self,
+        block: B256,
+        games: &[u64],
+    ) -> impl Future<Output = Result<Vec<GameHead>, L1Error>> + Send;
+
     /// Reads the batch data of an entry and checks it against the entry's commitment. A forced
     /// entry has no data.
     fn payload(
         &self,
         posted: &PostedEntry,
     ) -> impl Future<Output = Result<EntryPayload, L1Error>> + Send;
+}
+
+/// What a game stands at. The records in the logs must come to the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GameHead {
+    /// Its status.
+    pub status: GameStatus,
+    /// Hash of the newest bisection.
+    pub bisection: B256,
 }
 
 /// Header fields of an L1 block.

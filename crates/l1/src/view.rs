@@ -236,12 +236,21 @@ impl<S: L1Source> L1View<S> {
             newest = Some(self.read_range(first, last).await?);
         }
         let Some(newest) = newest else { return Ok(()) };
-        let counts = self.source.counts(newest).await?;
-        if let Err(error) = self.records.check(&counts) {
+        if let Err(error) = self.check(newest).await {
             self.rewind_unchecked();
             return Err(error);
         }
         Ok(())
+    }
+
+    /// Compares the records with the contracts after the block with this hash.
+    async fn check(&self, newest: B256) -> Result<(), L1Error> {
+        self.records.check(&self.source.counts(newest).await?)?;
+        let open = self.records.disputes.open_games();
+        if open.is_empty() {
+            return Ok(());
+        }
+        self.records.check_games(&open, &self.source.games(newest, &open).await?)
     }
 
     /// Rewinds to the last success, because the endpoint did not serve all later logs.

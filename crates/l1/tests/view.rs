@@ -267,6 +267,38 @@ async fn lagging_endpoint_is_not_taken_for_a_reorg() {
 }
 
 #[tokio::test]
+async fn missing_log_of_a_game_is_noticed() {
+    let l1 = l1();
+    l1.mine(&[calldata(1, 0)]);
+    l1.mine(&[output(1, 0, 1)]);
+    let mut view = view_of(&l1);
+    let happen = async |view: &mut L1View<MemoryL1>, event: L1Event| {
+        view.advance().await.expect("read");
+        let before = content(view);
+        let block = l1.mine(&[event]);
+        l1.leave_out_last_log(Some(block));
+        for _ in 0..2 {
+            let error = view.advance().await.expect_err("a log is missing");
+            assert!(matches!(error, L1Error::NotYet(_)) && error.is_retryable(), "{error}");
+            assert_eq!(content(view), before);
+        }
+        l1.leave_out_last_log(None);
+        view.advance().await.expect("read");
+        assert_eq!(content(view), fresh(&l1).await);
+    };
+    view.advance().await.expect("read");
+    let event = challenge(&view, 1, 1);
+    happen(&mut view, event).await;
+    // The last log of a defence is its first move.
+    let event = fixture::defend(&view.disputes().challenges()[0], 1, 7);
+    happen(&mut view, event).await;
+    for seed in 2..4 {
+        let event = fixture::play(&view, &view.disputes().games()[0], 0, seed);
+        happen(&mut view, event).await;
+    }
+}
+
+#[tokio::test]
 async fn reorg_to_a_shorter_chain_is_detected() {
     let l1 = eventful();
     let mut view = view_of(&l1);

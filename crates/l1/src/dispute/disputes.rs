@@ -76,6 +76,12 @@ impl Disputes {
         self.rewind_steps.len()
     }
 
+    /// Numbers of the games that are not over.
+    pub(crate) fn open_games(&self) -> Vec<u64> {
+        let open = self.games.iter().filter(|game| game.status.to_move().is_some());
+        open.map(|game| game.index).collect()
+    }
+
     /// Rewinds to the first `records` records.
     pub(crate) fn truncate(&mut self, records: usize) {
         let kept = records.min(self.rewind_steps.len());

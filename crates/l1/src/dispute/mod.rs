@@ -24,4 +24,4 @@ pub use disputes::Disputes;
 pub use game::{Game, GameEnd, GameStatus, Side};
 pub use moves::{EndedAt, GameMove};
 pub use output::DisputedOutput;
-pub(crate) use record::DisputeRecord;
+pub(crate) use record::{DisputeRecord, game_status};

@@ -100,7 +100,8 @@ fn ended(log: &Log, at: u64) -> Result<EndedAt, L1Error> {
     Ok(EndedAt { at, l1_transaction: transaction_of(log)? })
 }
 
-fn game_status(number: u8) -> Result<GameStatus, L1Error> {
+/// The status with the contract's number.
+pub(crate) fn game_status(number: u8) -> Result<GameStatus, L1Error> {
     Ok(match number {
         1 => GameStatus::ToMove(Side::Challenger),
         2 => GameStatus::ToMove(Side::Defender),

@@ -20,8 +20,8 @@ pub use event::L1Event;
 use turnpike_protocol::{ChainConfig, DataKind, Genesis, L1Deployment, OutputRoot};
 
 use crate::{
-    Challenge, ContractCounts, EntryPayload, Game, L1Block, L1Error, L1Head, L1Source, PostedEntry,
-    ProposedOutput,
+    Challenge, ContractCounts, EntryPayload, Game, GameHead, L1Block, L1Error, L1Head, L1Source,
+    PostedEntry, ProposedOutput,
 };
 
 /// Block time, in seconds.
@@ -57,6 +57,8 @@ struct MemoryL1State {
     head_lag: usize,
     /// Number of newest blocks that the other calls hide.
     lag: usize,
+    /// A block whose last log is not served.
+    incomplete: Option<u64>,
     /// Forks to switch to, each after a number of calls. The next fork is last.
     switches: Vec<(u32, Fork)>,
 }
@@ -94,6 +96,7 @@ impl MemoryL1 {
             finalized: 0,
             head_lag: 0,
             lag: 0,
+            incomplete: None,
             switches: Vec::new(),
         };
         let config = genesis.config.clone();
@@ -151,6 +154,11 @@ impl MemoryL1 {
     pub fn lag(&self, head: usize, others: usize) {
         let mut state = self.lock();
         (state.head_lag, state.lag) = (head, others);
+    }
+
+    /// Leaves out the last log of a block; `None` serves all logs again.
+    pub fn leave_out_last_log(&self, of: Option<u64>) {
+        self.lock().incomplete = of;
     }
 
     /// Makes this block the newest finalized one.
@@ -265,7 +273,11 @@ impl L1Source for MemoryL1 {
         let state = self.count_call();
         let range = first..=last;
         let blocks = state.visible().iter().filter(|block| range.contains(&block.header.number));
-        Ok(blocks.flat_map(|block| block.logs.clone()).collect())
+        let served = blocks.flat_map(|block| {
+            let left_out = usize::from(state.incomplete == Some(block.header.number));
+            block.logs[..block.logs.len().saturating_sub(left_out)].to_vec()
+        });
+        Ok(served.collect())
     }
 
     async fn counts(&self, block: B256) -> Result<ContractCounts, L1Error> {
@@ -283,6 +295,20 @@ impl L1Source for MemoryL1 {
             challenges: challenges.len() as u64,
             games: games.len() as u64,
         })
+    }
+
+    async fn games(&self, block: B256, games: &[u64]) -> Result<Vec<GameHead>, L1Error> {
+        let state = self.count_call();
+        let found = state.visible().iter().find(|known| known.header.hash == block);
+        let contracts = found.map(|found| &found.contracts);
+        let head = |game: &u64| {
+            let game = contracts?.games.get(usize::try_from(*game).ok()?)?;
+            let challenge = usize::try_from(game.challenge).ok()?;
+            let bisection = game.newest(contracts?.challenges.get(challenge)?).hash;
+            Some(GameHead { status: game.status, bisection })
+        };
+        let heads = games.iter().map(head).collect::<Option<_>>();
+        heads.ok_or_else(|| L1Error::NotYet(format!("a game in block {block} is missing")))
     }
 
     async fn payload(&self, posted: &PostedEntry) -> Result<EntryPayload, L1Error> {
