@@ -60,7 +60,7 @@ const BLOCKS_MAX: usize = 64;
 
 /// Rounds after which a question that is not asked any more is dropped. The loop may leave out some
 /// in a round.
-const UNASKED_ROUNDS_MAX: u64 = 16;
+const UNASKED_ROUNDS_MAX: u64 = 64;
 
 /// A block to run the program on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
