@@ -68,6 +68,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("workloads", &["random"]),
     ("conformance", &["executor", "protocol", "state"]),
+    ("dispute-model", &["random"]),
     (
         "bench",
         &[

@@ -1,0 +1,25 @@
+//! The executable model of disputes.
+//!
+//! - [`History`], [`Path`]: the outputs of a range's blocks as a tree, and the first difference of
+//!   two trees.
+//! - [`timeline`]: what the times of reveals say of a match.
+//! - [`Contracts`]: ranges, outputs, groups, stakes, accusations, games and money.
+//! - [`Fault`]: wrong rules, which tests inject.
+//! - [`programs`]: which program judges an entry.
+//!
+//! Tests play an honest account against random attackers, and expect wrong rules to be found. The
+//! model knows no calldata, no signatures and no proof machine.
+
+pub mod contracts;
+mod fault;
+mod history;
+mod ledger;
+mod parameters;
+pub mod programs;
+pub mod timeline;
+
+pub use contracts::Contracts;
+pub use fault::Fault;
+pub use history::{History, Path};
+pub use ledger::{Account, Ledger};
+pub use parameters::Parameters;
