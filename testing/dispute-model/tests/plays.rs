@@ -11,15 +11,16 @@ use turnpike_dispute_model::{
 };
 use turnpike_random::Rng;
 
-const POSITIONS: u64 = 16;
+/// Depth 5: five reveals of one level each, or three of two.
+const POSITIONS: u64 = 20;
 const HONEST: u32 = 100;
 const ANYONE: u32 = 101;
 
 /// Times in ticks, so that everything happens within a few hundred of them.
-fn parameters(group_size: u64) -> Parameters {
+fn parameters(group_size: u64, reveal_width: u32) -> Parameters {
     Parameters {
-        window_s: 70,
-        clock_s: 35,
+        window_s: 120,
+        clock_s: 60,
         increment_s: 3,
         interval_s: 1,
         escape_s: 1 << 40,
@@ -28,7 +29,7 @@ fn parameters(group_size: u64) -> Parameters {
         stake: 4_000,
         entries_max: 1,
         blocks_max: POSITIONS,
-        reveal_width: 2,
+        reveal_width,
         game_moves: 3,
     }
 }
@@ -49,12 +50,12 @@ struct Play {
 impl Play {
     fn new(seed: u64, fault: Option<Fault>) -> Self {
         let mut random = Rng::new(seed);
-        let mut contracts = Contracts::new(parameters(random.pick(&[2, 4])));
+        let mut contracts = Contracts::new(parameters(random.pick(&[2, 4]), random.pick(&[1, 2])));
         (contracts.inbox, contracts.now, contracts.fault) = (vec![0, 1], 2, fault);
         let truth = Rc::new(History::new(&(0..POSITIONS).map(truth).collect::<Vec<_>>()));
         contracts.tell_right(0, Rc::clone(&truth));
         let attackers = u32::try_from(random.between(1, 8)).expect("few");
-        let censored_from = random.between(0, 175);
+        let censored_from = random.between(0, 300);
         let censored = (censored_from, random.pick(&[0, 27]));
         let idle = random.between(0, 100).pow(2) / 100;
         Self { contracts, truth, honest: None, attackers, idle, censored, random }
@@ -274,11 +275,12 @@ impl Play {
     fn check_delay(&self) {
         let Parameters { window_s, clock_s, increment_s, group_size, .. } =
             self.contracts.parameters;
+        let reveals = self.contracts.parameters.reveal_depths(self.truth.depth()).count() as u64;
         let range = self.contracts.ranges[&(0, 0)];
         let rounds = (1..).find(|round| group_size.pow(*round) >= range.count).expect("one");
         let rounds = u64::from(rounds);
-        // Two reveals of each side, an accusation, the moves of a game, and its end.
-        let round = (2 + 2 + 3) * (increment_s + 2);
+        // The rival's reveals, an accusation, the moves of a game, and its end.
+        let round = (reveals + 2 + 3) * (increment_s + 2);
         let bound = rounds * round + 2 * clock_s * (rounds - 1) + self.censored.1;
         let late = (self.contracts.now - range.first_at).saturating_sub(window_s);
         assert!(late <= bound, "{late} ticks late with {rounds} rounds");
