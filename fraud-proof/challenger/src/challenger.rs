@@ -134,8 +134,9 @@ impl Challenger {
         self.chain.runs().finished().await;
     }
 
-    /// Whether everything on L1 is derived and judged.
-    fn is_caught_up(&self) -> bool {
+    /// Whether everything on L1 is derived and judged. Not so while the reference executor derives
+    /// entries again, before something is staked on them.
+    pub fn is_caught_up(&self) -> bool {
         self.chain.is_derived() && self.judgements.has_judged(self.chain.view().outputs().len())
     }
 
