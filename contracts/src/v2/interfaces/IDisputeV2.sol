@@ -230,16 +230,16 @@ interface IDisputeV2 is IBonds {
         Bisection calldata answered,
         uint64 segment,
         bytes32[] calldata claims
-    ) external payable returns (uint256 game);
+    ) external payable returns (uint256 gameId);
 
     /// @notice Answers the other side's bisection with another one.
-    function move(uint256 game, Bisection calldata answered, uint64 segment, bytes32[] calldata claims)
+    function move(uint256 gameId, Bisection calldata answered, uint64 segment, bytes32[] calldata claims)
         external;
 
     /// @notice Answers a segment of one step by executing it: the caller wins if the claim at its end is wrong.
     /// @dev The preimage oracle must hold what the step reads; see IRiscvStep for `state` and `proof`.
     function prove(
-        uint256 game,
+        uint256 gameId,
         Bisection calldata answered,
         uint64 segment,
         bytes calldata state,
@@ -247,13 +247,13 @@ interface IDisputeV2 is IBonds {
     ) external;
 
     /// @notice Ends a game in which the mover's clock has run out. Anyone may call it and is paid.
-    function timeOutGame(uint256 game) external;
+    function timeOutGame(uint256 gameId) external;
 
     /// @notice Takes an accusation out of its match whose accuser fell elsewhere. Anyone may call it.
     function strike(uint256 accusation) external;
 
     /// @notice Ends a game one of whose accounts fell elsewhere. Anyone may call it.
-    function close(uint256 game) external;
+    function close(uint256 gameId) external;
 
     /// @notice Rejects x: an accusation stands, the time to answer it is over, and its accuser has no open game in the
     ///         tournament. Anyone may call it.
@@ -284,7 +284,7 @@ interface IDisputeV2 is IBonds {
 
     /// @notice Number of games, and the one with a number. They are counted from 0.
     function gameCount() external view returns (uint256);
-    function gameAt(uint256 game) external view returns (Game memory);
+    function gameAt(uint256 gameId) external view returns (Game memory);
 
     /// @notice Hash of a bisection: keccak256(abi.encode(bisection)).
     function hashOf(Bisection calldata bisection) external pure returns (bytes32);

@@ -11,6 +11,9 @@ use crate::{
     ledger::Account,
 };
 
+/// Ancestors that one call finalizes besides an output, at most.
+const ANCESTORS_MAX: usize = 32;
+
 /// What an output has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -199,18 +202,29 @@ impl Contracts {
         if range.count == 1 { Some(range.xor) } else { range.winner }
     }
 
-    /// Makes an output final. Gives its bond back.
+    /// Makes an output final after its ancestors that are not, at most 32. Gives their bonds back.
     pub fn finalize(&mut self, index: OutputIndex) -> Result<(), Refusal> {
         ensure(self.status(index) == Status::Standing, Refusal::NotStanding)?;
-        let key = self.outputs[index].key;
-        ensure(self.status(key.1) == Status::Final, Refusal::Parent)?;
-        let over = self.ranges[&key].first_at + self.parameters.window_s;
-        ensure(self.now >= over, Refusal::TooEarly)?;
-        ensure(self.winner(key) == Some(index), Refusal::NotWinner)?;
-        self.outputs[index].status = Status::Final;
-        self.last_final = (index, self.now);
-        let (proposer, bond) = (self.outputs[index].proposer, self.parameters.bond);
-        self.rollup.give_back(proposer, bond);
+        let mut path = vec![index];
+        let mut parent = self.outputs[index].key.1;
+        while self.status(parent) == Status::Standing {
+            path.push(parent);
+            parent = self.outputs[parent].key.1;
+        }
+        let has_final = path.len() <= 1 + ANCESTORS_MAX && self.status(parent) == Status::Final;
+        ensure(has_final, Refusal::Parent)?;
+        for index in &path {
+            let key = self.outputs[*index].key;
+            let over = self.ranges[&key].first_at + self.parameters.window_s;
+            ensure(self.now >= over, Refusal::TooEarly)?;
+            ensure(self.winner(key) == Some(*index), Refusal::NotWinner)?;
+        }
+        for index in path.into_iter().rev() {
+            self.outputs[index].status = Status::Final;
+            self.last_final = (index, self.now);
+            let (proposer, bond) = (self.outputs[index].proposer, self.parameters.bond);
+            self.rollup.give_back(proposer, bond);
+        }
         Ok(())
     }
 
