@@ -223,18 +223,33 @@ abstract contract DisputeV2Fixture is Test {
         proposal.header = headerOf(told, entry);
     }
 
+    /// @dev The true output root after each entry is that of its true preimage.
+    function setRoots() internal {
+        for (uint64 entry = 1; entry < inbox.entryCount(); ++entry) {
+            run.set(inbox.acc(entry), OutputHash.root(outputProof(truth(), entry)));
+        }
+    }
+
     function propose(address who, uint256 parentIndex, Belief memory belief)
         internal
         returns (uint256 index)
     {
-        for (uint64 entry = 1; entry < inbox.entryCount(); ++entry) {
-            run.set(inbox.acc(entry), OutputHash.root(outputProof(truth(), entry)));
-        }
+        setRoots();
         (Proposal memory proposal, bytes32[] memory nodes) = proposalOf(parentIndex, belief);
         vm.prank(who);
         index = rollup.propose{ value: BOND }(proposal);
         trees[index] = nodes;
         beliefs[index] = belief;
+    }
+
+    /// @dev Claims a history in which every leaf is the root of the proposal's output.
+    function repeatRoot(Proposal memory proposal) internal pure {
+        bytes32 root = OutputHash.root(proposal.outputProof);
+        for (uint256 i; i < proposal.siblings.length; ++i) {
+            proposal.siblings[i] = root;
+            root = keccak256(abi.encode(root, root));
+        }
+        proposal.history = root;
     }
 
     // --- histories
