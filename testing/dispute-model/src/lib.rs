@@ -6,11 +6,13 @@
 //! - [`Contracts`]: ranges, outputs, groups, stakes, accusations, games and money.
 //! - [`Fault`]: wrong rules, which tests inject.
 //! - [`programs`]: which program judges an entry.
+//! - [`economics`]: delays, machine time, gas and ether at the sizes of production.
 //!
 //! Tests play an honest account against random attackers, and expect wrong rules to be found. The
 //! model knows no calldata, no signatures and no proof machine.
 
 pub mod contracts;
+pub mod economics;
 mod fault;
 mod history;
 mod ledger;

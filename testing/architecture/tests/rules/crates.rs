@@ -100,6 +100,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "challenger",
             "conformance",
             "derivation",
+            "dispute-model",
             "executor",
             "game",
             "http",

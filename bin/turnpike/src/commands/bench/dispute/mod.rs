@@ -1,7 +1,8 @@
 //! `turnpike bench dispute`: a whole dispute in this process. An adversary proposes a false output, and a challenger has it
-//! rejected. With --games, a challenger defends a true output in many games at once.
+//! rejected. With --games, a challenger defends a true output in many games at once. With --economics, what disputes cost.
 
 mod chain;
+mod economics;
 mod games;
 mod players;
 mod record;
@@ -45,6 +46,10 @@ pub(crate) struct DisputeBenchArgs {
     /// transactions are divided among the blocks.
     #[arg(long, value_name = "COUNT", conflicts_with = "lie")]
     pub(crate) games: Option<NonZeroU32>,
+    /// Print what the next version of disputes costs and how long it takes, at the sizes of production: delays, machine time
+    /// and ether. Plays nothing on an L1.
+    #[arg(long, conflicts_with_all = ["lie", "games"])]
+    pub(crate) economics: bool,
     /// What the adversary falsifies; the names are those of `turnpike dev --liar`.
     #[arg(long, value_name = "KIND", default_value_t = Attack::State)]
     pub(crate) lie: Attack,
@@ -55,6 +60,9 @@ pub(crate) struct DisputeBenchArgs {
 
 /// Plays a dispute to its end and prints its L1 transactions.
 pub(crate) async fn dispute(args: &DisputeBenchArgs) -> anyhow::Result<()> {
+    if args.economics {
+        return tokio::task::block_in_place(|| economics::print(args.format));
+    }
     let block = tokio::task::block_in_place(|| defi_block(args.transactions, args.accounts))?;
     if let Some(games) = args.games {
         return games::play(block, games.get(), args.format).await;
