@@ -62,7 +62,7 @@ const MUTANTS = [
   ["no-stake-burned", "DisputeV2.sol", "uint256 burned = stakeAmount - 2 * reward;", "uint256 burned = reward;"],
   // Programs and withdrawals.
   ["notice-ignored", "Programs.sol", "if (block.timestamp < _announcedFrom) revert", "if (block.timestamp + 1 < _announcedFrom) revert"],
-  ["first-program-judges", "Programs.sol", "while (_programs[number].fromEntry > entry) --number;", "while (number > 0) --number;"],
+  ["first-program-judges", "Programs.sol", "while (_programs[number].fromEntry > entry) --number;", "while (_programs[number].fromEntry > entry / 2 && number != 0) --number;"],
   ["escape-early", "Programs.sol", "if (block.timestamp < from) revert Programs_NoEscape", "if (block.timestamp + 1 < from) revert Programs_NoEscape"],
   ["listed-proof-replaced", "WithdrawalsV2.sol", "if (!_stands(_listed[withdrawalHash])) _listed", "_listed"],
   ["listed-proof-first", "WithdrawalsV2.sol", "_stands(own) ? own : _listed[withdrawalHash]", "_stands(_listed[withdrawalHash]) ? _listed[withdrawalHash] : own"],

@@ -274,9 +274,12 @@ contract DisputeV2Test is DisputeV2Fixture {
         vm.expectRevert(abi.encodeWithSelector(IDisputeV2.Dispute_AnswersOver.selector, accusation, endsAt));
         vm.prank(HONEST);
         dispute.answer{ value: STAKE }(accusation, bisection, segment, claims);
+        // The defender's clock has run since the accusation, and is never below the increment.
+        vm.warp(endsAt - 1);
+        (uint256 game,) = answer(PUPPET, accusation, bisection, truth());
+        vm.assertEq(uint256(dispute.gameAt(game).defenderClock), INCREMENT);
         vm.warp(endsAt);
-        (uint256 game,) = answer(HONEST, accusation, bisection, truth());
-        // The defender's clock has run since the accusation.
+        (game,) = answer(HONEST, accusation, bisection, truth());
         vm.assertEq(uint256(dispute.gameAt(game).defenderClock), INCREMENT);
         vm.assertEq(uint256(dispute.gameAt(game).accuserClock), CLOCK);
     }

@@ -69,6 +69,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("workloads", &["random"]),
     ("conformance", &["executor", "protocol", "state"]),
     ("dispute-model", &["random"]),
+    ("fuzz", &["executor", "program", "protocol", "random", "state", "vm"]),
     (
         "bench",
         &[
