@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import { Bonds } from "../L1/Bonds.sol";
 import { IInbox } from "../interfaces/IInbox.sol";
 import { LocalInputs } from "../interfaces/IPreimageOracle.sol";
 import { IRiscvStep } from "../interfaces/IRiscvStep.sol";
-import { EtherBurner } from "../lib/EtherBurner.sol";
 import { RiscvState } from "../lib/RiscvState.sol";
+import { LostBonds } from "./LostBonds.sol";
 import {
     Accusation,
     Game,
@@ -26,13 +25,10 @@ import { Progress, TimelineLib } from "./lib/TimelineLib.sol";
 
 /// @title DisputeV2
 /// @notice Stakes, accusations and games about single blocks; see IDisputeV2.
-contract DisputeV2 is IDisputeV2, Bonds {
+contract DisputeV2 is IDisputeV2, LostBonds {
     using BisectionLibV2 for Bisection;
     using BisectionLibV2 for Segment;
     using RiscvState for bytes;
-
-    /// @dev A lost stake is divided by this number to get each of the two rewards. The rest is burned.
-    uint256 private constant REWARD_PART = 4;
 
     /// @inheritdoc IDisputeV2
     IRollupV2 public immutable rollup;
@@ -186,9 +182,7 @@ contract DisputeV2 is IDisputeV2, Bonds {
     function close(uint256 gameId) external {
         Game storage game = _gameAt(gameId);
         Accusation storage accused = _accusations[game.accusation];
-        bool isOver = _isStanding(accused.tournament, accused.accuser)
-            && _isStanding(accused.tournament, game.defender);
-        if (!_isOpen(game) || isOver) revert Dispute_NothingToClose(gameId);
+        if (!_isOpen(game) || _bothStand(game, accused)) revert Dispute_NothingToClose(gameId);
         _finish(gameId, game, accused, GameStatus.Closed);
     }
 
@@ -387,13 +381,7 @@ contract DisputeV2 is IDisputeV2, Bonds {
         _stakes[id][loser].status = StakeStatus.Fallen;
         emit Fallen(id, loser, winner, msg.sender);
         if (!accuserWon && !accused.isStruck) _strike(game.accusation, accused, msg.sender);
-
-        uint256 reward = stakeAmount / REWARD_PART;
-        uint256 burned = stakeAmount - 2 * reward;
-        _credit(winner, reward);
-        _credit(msg.sender, reward);
-        emit BondBurned(burned);
-        new EtherBurner{ value: burned }();
+        _lose(stakeAmount, winner, msg.sender);
     }
 
     function _finish(uint256 gameId, Game storage game, Accusation storage accused, GameStatus status)
@@ -428,9 +416,7 @@ contract DisputeV2 is IDisputeV2, Bonds {
     function _playing(uint256 gameId) private view returns (Game storage game, Accusation storage accused) {
         game = _gameAt(gameId);
         accused = _accusations[game.accusation];
-        uint256 id = accused.tournament;
-        bool isPlayed = _isOpen(game) && _isCurrent(id) && _isStanding(id, accused.accuser)
-            && _isStanding(id, game.defender);
+        bool isPlayed = _isOpen(game) && _isCurrent(accused.tournament) && _bothStand(game, accused);
         if (!isPlayed) revert Dispute_GameOver(gameId);
     }
 
@@ -441,6 +427,12 @@ contract DisputeV2 is IDisputeV2, Bonds {
     /// @dev Whether an accusation counts: its accuser's stake stands, also before anybody strikes it.
     function _stands(Accusation storage accused) private view returns (bool) {
         return !accused.isStruck && _isStanding(accused.tournament, accused.accuser);
+    }
+
+    /// @dev Whether the stakes of both accounts of a game stand.
+    function _bothStand(Game storage game, Accusation storage accused) private view returns (bool) {
+        uint256 id = accused.tournament;
+        return _isStanding(id, accused.accuser) && _isStanding(id, game.defender);
     }
 
     function _isStanding(uint256 tournament, address account) private view returns (bool) {

@@ -9,9 +9,6 @@ import { ITournament } from "./interfaces/ITournament.sol";
 /// @title Programs
 /// @notice The programs that judge blocks, and the escape; see IPrograms.
 contract Programs is IPrograms {
-    /// @dev Increments that a round may take; a tournament takes two rounds before it outlasts L1's data.
-    uint256 private constant TOURNAMENT_INCREMENTS = 2 * 18;
-
     /// @inheritdoc IPrograms
     IRollupV2 public immutable rollup;
     /// @inheritdoc IPrograms
@@ -95,11 +92,10 @@ contract Programs is IPrograms {
         _programs.push(Program({ fromEntry: fromEntry, initialState: initialState }));
     }
 
-    /// @dev The longest that a user needs to leave: a forced entry, an output after it, its window, a tournament, a pause.
+    /// @dev The longest that a user needs to leave: a forced entry, an output after it, its tournament, a pause.
     function _timeToLeave(IRollupV2 rollup_) private view returns (uint256) {
         IInbox inbox = rollup_.inbox();
-        uint64 increment = ITournament(rollup_.tournament()).gameIncrement();
-        return uint256(inbox.forceWindow()) + rollup_.outputInterval() + rollup_.challengeWindow() + 2
-            * uint256(rollup_.gameClock()) + TOURNAMENT_INCREMENTS * increment + inbox.portal().pauseMax();
+        uint256 decided = ITournament(rollup_.tournament()).twoRoundsSecondsMax();
+        return inbox.forceWindow() + rollup_.outputInterval() + decided + inbox.portal().pauseMax();
     }
 }

@@ -3,24 +3,21 @@ pragma solidity 0.8.37;
 
 import { Entry, IInbox } from "../interfaces/IInbox.sol";
 import { OutputRootProof } from "../interfaces/IRollup.sol";
-import { EtherBurner } from "../lib/EtherBurner.sol";
 import { HeaderReader } from "../lib/HeaderReader.sol";
 import { OutputHash } from "../lib/OutputHash.sol";
-import { Bonds } from "../L1/Bonds.sol";
+import { LostBonds } from "./LostBonds.sol";
 import { OutputTreeV2 } from "./OutputTreeV2.sol";
 import { IRollupV2, Proposal, Range, RollupConfig, Status } from "./interfaces/IRollupV2.sol";
 import { HistoryLib } from "./lib/HistoryLib.sol";
 
 /// @title RollupV2
 /// @notice Outputs, their ranges and bonds; see IRollupV2.
-contract RollupV2 is OutputTreeV2, Bonds {
+contract RollupV2 is OutputTreeV2, LostBonds {
     bytes32 private constant OUTPUT_VERSION = bytes32(0);
     /// @dev Most positions of a range, which bounds the depth of histories.
     uint64 private constant POSITIONS_MAX = 1 << 28;
     /// @dev Most ancestors that one call finalizes besides the output.
     uint256 private constant ANCESTORS_MAX = 32;
-    /// @dev A lost bond is divided by this number to get each of the two rewards. The rest is burned.
-    uint256 private constant REWARD_PART = 4;
 
     /// @inheritdoc IRollupV2
     IInbox public immutable inbox;
@@ -118,8 +115,7 @@ contract RollupV2 is OutputTreeV2, Bonds {
         for (uint256 i; i < path.length; ++i) {
             Record storage finalized = _outputs[path[i]];
             uint256 id = _tournamentOf(finalized);
-            uint64 endsAt = _ranges[id].firstAt + challengeWindow;
-            if (block.timestamp < endsAt) revert Rollup_WindowOpen(finalized.parentIndex, endsAt);
+            _checkWindowOver(id, finalized.parentIndex);
             if (winnerOf(id) != path[i]) revert Rollup_NotWinner(path[i]);
             _recordFinal(path[i]);
             _credit(finalized.proposer, proposerBond);
@@ -135,8 +131,7 @@ contract RollupV2 is OutputTreeV2, Bonds {
             Status parent = _outputs[record.parentIndex].status;
             bool falls = parent == Status.Rejected || parent == Status.Void;
             if (!falls) revert Rollup_ParentStands(record.parentIndex, parent);
-            uint64 endsAt = _ranges[id].firstAt + challengeWindow;
-            if (block.timestamp < endsAt) revert Rollup_WindowOpen(record.parentIndex, endsAt);
+            _checkWindowOver(id, record.parentIndex);
         }
         record.status = Status.Void;
         _leave(id, index);
@@ -163,17 +158,11 @@ contract RollupV2 is OutputTreeV2, Bonds {
     /// @inheritdoc IRollupV2
     function eliminate(uint256 index, address revealer, address ender) external onlyTournament {
         Record storage record = _at(index);
-        if (_status(record) != Status.Standing) revert Rollup_NotStanding(index, _status(record));
+        _checkStanding(record, index);
         record.status = Status.Rejected;
         _leave(_tournamentOf(record), index);
         emit OutputRejected(index, revealer, ender);
-
-        uint256 reward = proposerBond / REWARD_PART;
-        uint256 burned = proposerBond - 2 * reward;
-        _credit(revealer, reward);
-        _credit(ender, reward);
-        emit BondBurned(burned);
-        new EtherBurner{ value: burned }();
+        _lose(proposerBond, revealer, ender);
     }
 
     /// @inheritdoc IRollupV2
@@ -246,6 +235,16 @@ contract RollupV2 is OutputTreeV2, Bonds {
         covered.xor ^= uint64(index);
     }
 
+    function _checkWindowOver(uint256 id, uint256 parentIndex) private view {
+        uint64 endsAt = _ranges[id].firstAt + challengeWindow;
+        if (block.timestamp < endsAt) revert Rollup_WindowOpen(parentIndex, endsAt);
+    }
+
+    function _checkStanding(Record storage record, uint256 index) private view {
+        Status status = _status(record);
+        if (status != Status.Standing) revert Rollup_NotStanding(index, status);
+    }
+
     function _checkParent(Record storage parent, Proposal calldata proposal) private view {
         uint256 parentIndex = proposal.parentIndex;
         if (parent.claim != proposal.parentClaim) {
@@ -257,32 +256,38 @@ contract RollupV2 is OutputTreeV2, Bonds {
         if (!stands || !isCurrent) revert Rollup_BadParent(parentIndex, status);
     }
 
-    /// @dev Checks that the entry is the last one of the parent's range, and that children may be proposed.
+    /// @dev Checks that the entry is one that the range of the parent's children may end at, and that it is opened.
     function _checkEntry(Record storage parent, Proposal calldata proposal) private view {
         (uint64 entry, uint64 parentEntry) = (proposal.entry, parent.entry);
         uint64 full = parentEntry + entriesPerOutputMax;
         if (entry <= parentEntry || entry > full) revert Rollup_WrongEntry(entry, parentEntry);
         bytes32 acc = inbox.acc(entry);
         if (acc != proposal.expectedAcc) revert Rollup_WrongAcc(entry, proposal.expectedAcc, acc);
-        bool hasNext = entry != full && entry + 1 < inbox.entryCount();
-        Entry[] calldata opened = proposal.rangeProof;
-        if (opened.length != (hasNext ? 2 : 1)) {
-            revert Rollup_WrongRangeProof(hasNext ? 2 : 1, opened.length);
-        }
-
-        uint64 endsAt = parent.proposedAt + outputInterval;
-        bool isInTime = _timeOf(entry, opened[0]) <= endsAt || entry == parentEntry + 1;
-        bool isLast = !hasNext || _timeOf(entry + 1, opened[1]) > endsAt;
-        if (!isInTime || !isLast) revert Rollup_WrongEntry(entry, parentEntry);
-        if (block.timestamp <= endsAt && entry != full) {
-            revert Rollup_RangeOpen(proposal.parentIndex, endsAt);
-        }
+        uint256 count = entry != full && entry + 1 < inbox.entryCount() ? 2 : 1;
+        uint256 found = proposal.rangeProof.length;
+        if (found != count) revert Rollup_WrongRangeProof(count, found);
+        _checkTimes(parent, proposal, entry == full);
     }
 
-    /// @dev L1 time of an entry of the inbox.
-    function _timeOf(uint64 index, Entry calldata entry) private view returns (uint64) {
-        bytes32 expected = inbox.acc(index);
-        bytes32 found = keccak256(abi.encode(inbox.acc(index - 1), entry));
+    /// @dev Checks that the entry, which is opened, is the last one in time, and that children may be proposed.
+    function _checkTimes(Record storage parent, Proposal calldata proposal, bool isFull) private view {
+        Entry[] calldata opened = proposal.rangeProof;
+        (uint64 entry, bytes32 acc) = (proposal.entry, proposal.expectedAcc);
+        uint64 endsAt = parent.proposedAt + outputInterval;
+        bool isInTime = _timeOf(opened[0], entry, inbox.acc(entry - 1), acc) <= endsAt;
+        bool isFirst = entry == parent.entry + 1;
+        bool isLast = opened.length == 1 || _timeOf(opened[1], entry + 1, acc, inbox.acc(entry + 1)) > endsAt;
+        if (!(isInTime || isFirst) || !isLast) revert Rollup_WrongEntry(entry, parent.entry);
+        if (block.timestamp <= endsAt && !isFull) revert Rollup_RangeOpen(proposal.parentIndex, endsAt);
+    }
+
+    /// @dev L1 time of the inbox's entry at `index`, from the accumulators before and after it.
+    function _timeOf(Entry calldata entry, uint64 index, bytes32 before, bytes32 expected)
+        private
+        pure
+        returns (uint64)
+    {
+        bytes32 found = keccak256(abi.encode(before, entry));
         if (found != expected) revert Rollup_WrongAcc(index, expected, found);
         return entry.l1Time;
     }
@@ -309,8 +314,7 @@ contract RollupV2 is OutputTreeV2, Bonds {
 
     /// @dev The output at `index` and its ancestors that are not final, the oldest first.
     function _pathFromFinal(uint256 index) private view returns (uint256[] memory path) {
-        Record storage record = _at(index);
-        if (_status(record) != Status.Standing) revert Rollup_NotStanding(index, _status(record));
+        _checkStanding(_at(index), index);
         uint256 length;
         uint256 current = index;
         for (; _status(_outputs[current]) == Status.Standing; current = _outputs[current].parentIndex) {

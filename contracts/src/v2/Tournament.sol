@@ -16,7 +16,6 @@ contract Tournament is ITournament {
     uint256 private constant WINDOW_AND_DISPUTE_MAX = 15 days;
     /// @dev Increments that a round may take.
     uint256 private constant ROUND_INCREMENTS = 18;
-    uint256 private constant ROUNDS_WITH_DATA = 2;
     uint64 private constant GROUP_SIZE_MIN = 2;
     uint64 private constant GROUP_SIZE_MAX = 128;
 
@@ -40,6 +39,8 @@ contract Tournament is ITournament {
     uint64 public immutable groupSize;
     /// @inheritdoc ITournament
     uint64 public immutable gameIncrement;
+    /// @inheritdoc ITournament
+    uint256 public immutable twoRoundsSecondsMax;
 
     mapping(bytes32 node => mapping(uint256 width => Reveal)) private _reveals;
     mapping(uint256 tournament => mapping(uint256 round => mapping(uint256 number => Group))) private _groups;
@@ -48,13 +49,14 @@ contract Tournament is ITournament {
         (uint64 size, uint64 increment) = (config.groupSize, config.gameIncrement);
         bool works = address(dispute_) != address(0) && size >= GROUP_SIZE_MIN && size <= GROUP_SIZE_MAX
             && size & (size - 1) == 0 && increment != 0 && rollup_.tournament() == address(this);
-        uint256 longest = uint256(rollup_.challengeWindow()) + 2 * uint256(rollup_.gameClock())
-            + ROUNDS_WITH_DATA * ROUND_INCREMENTS * increment;
+        uint256 longest = uint256(rollup_.challengeWindow()) + 2 * uint256(rollup_.gameClock()) + 2
+            * ROUND_INCREMENTS * increment;
         if (!works || longest > WINDOW_AND_DISPUTE_MAX) revert Tournament_BadConfig();
         rollup = rollup_;
         dispute = dispute_;
         groupSize = size;
         gameIncrement = increment;
+        twoRoundsSecondsMax = longest;
     }
 
     /// @inheritdoc ITournament

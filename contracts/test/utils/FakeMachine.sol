@@ -6,7 +6,7 @@ import { IRiscvStep } from "../../src/interfaces/IRiscvStep.sol";
 
 /// @title FakeMachine
 /// @notice A made-up chain and machine: every block of every entry has an output root, and the machine
-///         reaches it in HALTED_AT steps. Each state is computed without the states before it.
+///         reaches it in HALTED_AT steps. A block can be set to fail. Each state is computed without the states before it.
 contract FakeMachine is IRiscvStep {
     /// @notice Steps of the machine for any block.
     uint64 public constant HALTED_AT = 5000;
@@ -16,6 +16,8 @@ contract FakeMachine is IRiscvStep {
     IPreimageOracle public constant oracle = IPreimageOracle(address(0));
     uint64 private immutable _blocksPerEntry;
     mapping(bytes32 acc => bytes32 root) private _rootAfter;
+    /// @notice The program's exit code on a block.
+    mapping(bytes32 acc => mapping(uint64 blockIndex => uint64 code)) public exitCode;
 
     constructor(uint64 blocksPerEntry) {
         _blocksPerEntry = blocksPerEntry;
@@ -26,7 +28,12 @@ contract FakeMachine is IRiscvStep {
         _rootAfter[acc] = root;
     }
 
-    /// @dev The true output root after a block.
+    /// @dev Makes the program exit with a code on a block.
+    function fail(bytes32 acc, uint64 blockIndex, uint64 code) external {
+        exitCode[acc][blockIndex] = code;
+    }
+
+    /// @dev The output root that the program computes for a block.
     function rootAfter(bytes32 acc, uint64 blockIndex) public view returns (bytes32) {
         if (blockIndex + 1 == _blocksPerEntry && _rootAfter[acc] != 0) return _rootAfter[acc];
         return keccak256(abi.encode("root", acc, blockIndex));
@@ -36,7 +43,8 @@ contract FakeMachine is IRiscvStep {
     function stateAt(LocalInputs memory local, uint64 steps) public view returns (bytes memory) {
         if (steps < HALTED_AT) return encode(keccak256(abi.encode(local, steps)), 0, false, 0, steps);
         bytes32 root = rootAfter(local.inboxAcc, local.blockIndex);
-        return encode(keccak256(abi.encode(local)), root, true, 0, HALTED_AT);
+        uint64 code = exitCode[local.inboxAcc][local.blockIndex];
+        return encode(keccak256(abi.encode(local)), root, true, code, HALTED_AT);
     }
 
     /// @inheritdoc IRiscvStep

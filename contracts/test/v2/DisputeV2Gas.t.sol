@@ -15,6 +15,7 @@ import { Proposal, RollupConfig, Status } from "../../src/v2/interfaces/IRollupV
 import { TournamentConfig } from "../../src/v2/interfaces/ITournament.sol";
 import { Bisection, BisectionLibV2 } from "../../src/v2/lib/BisectionLibV2.sol";
 import { Path } from "../../src/v2/lib/HistoryLib.sol";
+import { FakeMachine } from "../utils/FakeMachine.sol";
 import { Headers } from "../utils/Headers.sol";
 import { Test } from "../utils/Test.sol";
 
@@ -229,14 +230,8 @@ contract DisputeV2GasTest is Test {
         opening.before = node(saltX, from, DEPTH, from - 1);
         opening.beforeSiblings = siblings(saltX, from, from - 1);
         opening.claims = madeUp();
-        bytes memory state = new bytes(305);
-        for (uint256 i; i < 32; ++i) {
-            // a1 to a4, in little-endian order, end at byte 160.
-            state[120 + (i ^ 7)] = root[i];
-        }
-        state[288] = 0x01;
-        opening.finalState = state;
-        opening.claims[31] = keccak256(state);
+        opening.finalState = new FakeMachine(0).encode(0, root, true, 0, 0);
+        opening.claims[31] = keccak256(opening.finalState);
     }
 
     function madeUp() private returns (bytes32[] memory claims) {

@@ -444,12 +444,8 @@ contract RollupV2Test is DisputeV2Fixture {
 
     function test_latestOutputIndex_costsTheSame_withManyRivals() external {
         propose(HONEST, 0, truth());
-        uint256 last;
         for (uint64 i; i < 20; ++i) {
-            last = propose(LIAR, 0, lie(i, vm.toString(i)));
-            reject(last);
-            if (i != 1) continue;
-            rollup.latestOutputIndex();
+            reject(propose(LIAR, 0, lie(i, vm.toString(i))));
         }
         vm.cool(address(rollup));
         uint256 before = gasleft();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import { IBonds } from "../../interfaces/IBonds.sol";
 import { IInbox } from "../../interfaces/IInbox.sol";
 import { IRiscvStep } from "../../interfaces/IRiscvStep.sol";
 import { Bisection } from "../lib/BisectionLibV2.sol";
 import { Path } from "../lib/HistoryLib.sol";
+import { ILostBonds } from "./ILostBonds.sol";
 import { IPrograms } from "./IPrograms.sol";
 import { IRollupV2 } from "./IRollupV2.sol";
 import { ITournament } from "./ITournament.sol";
@@ -107,7 +107,7 @@ struct Opening {
 ///         An account that loses a game has fallen in the tournament: its accusations do not count any more, and its other
 ///         games there are over. It answers the same accuser once. Games go on for the stakes when their commitments are
 ///         decided.
-interface IDisputeV2 is IBonds {
+interface IDisputeV2 is ILostBonds {
     /// @notice The configuration is invalid, or the contracts do not belong together.
     error Dispute_BadConfig();
     /// @notice The ether sent along is not exactly what the account has to stake.
@@ -206,9 +206,6 @@ interface IDisputeV2 is IBonds {
 
     /// @notice A stake went back.
     event Released(uint256 indexed tournament, address indexed account);
-
-    /// @notice A part of a lost stake was burned.
-    event BondBurned(uint256 amount);
 
     /// @notice Accuses x, for y: the block at the leaf in which they differ first comes to y's root. With an account's first
     ///         accusation or answer in a tournament send exactly stakeAmount(), later nothing. All reveals of both must be

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import { IBonds } from "../../interfaces/IBonds.sol";
 import { Entry, IInbox } from "../../interfaces/IInbox.sol";
 import { IL2OutputOracle } from "../../interfaces/IL2OutputOracle.sol";
 import { OutputRootProof } from "../../interfaces/IRollup.sol";
+import { ILostBonds } from "./ILostBonds.sol";
 
 /// @notice Status of an output. Final, Rejected and Void are permanent.
 enum Status {
@@ -127,7 +127,7 @@ struct RollupConfig {
 ///         **Generations.** An escape (see IPrograms) voids all outputs that are not final and opens a new generation at the
 ///         last final one. Claims hash the generation, so nothing that was said of the old one counts.
 /// @dev A tournament is named by its generation and its parent: generation * 2^64 + parent.
-interface IRollupV2 is IL2OutputOracle, IBonds {
+interface IRollupV2 is IL2OutputOracle, ILostBonds {
     /// @notice The configuration is invalid.
     error Rollup_BadConfig();
     /// @notice The ether sent along is not exactly the bond.
@@ -208,9 +208,6 @@ interface IRollupV2 is IL2OutputOracle, IBonds {
 
     /// @notice A new generation begins at this final output.
     event GenerationOpened(uint64 indexed generation, uint256 indexed from);
-
-    /// @notice A part of a lost bond was burned.
-    event BondBurned(uint256 amount);
 
     /// @notice Proposes a child; send exactly proposerBond().
     /// @dev WARNING: a child of a false output falls with it. Check the parent first.

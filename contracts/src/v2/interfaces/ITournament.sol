@@ -135,6 +135,9 @@ interface ITournament {
     /// @notice Members of a group, at most.
     function groupSize() external view returns (uint64);
 
+    /// @notice Most seconds from a parent's first child to the end of the second round.
+    function twoRoundsSecondsMax() external view returns (uint256);
+
     /// @notice Seconds that a side has at least for its next move.
     function gameIncrement() external view returns (uint64);
 }

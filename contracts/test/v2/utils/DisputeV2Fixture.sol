@@ -15,9 +15,10 @@ import { Output, Proposal, RollupConfig, Status } from "../../../src/v2/interfac
 import { TournamentConfig } from "../../../src/v2/interfaces/ITournament.sol";
 import { Bisection, BisectionLibV2 } from "../../../src/v2/lib/BisectionLibV2.sol";
 import { HistoryLib, Path } from "../../../src/v2/lib/HistoryLib.sol";
+import { FakeMachine } from "../../utils/FakeMachine.sol";
 import { Headers } from "../../utils/Headers.sol";
 import { Test } from "../../utils/Test.sol";
-import { FakeRun, TimedInbox } from "./FakeChain.sol";
+import { TimedInbox } from "./TimedInbox.sol";
 
 /// @notice What a player claims: right up to some leaf and false from there on.
 struct Belief {
@@ -55,7 +56,7 @@ abstract contract DisputeV2Fixture is Test {
     address internal immutable ADMIN = account("admin");
 
     TimedInbox internal inbox;
-    FakeRun internal run;
+    FakeMachine internal run;
     RollupV2 internal rollup;
     Tournament internal tournament;
     Programs internal programs;
@@ -68,7 +69,7 @@ abstract contract DisputeV2Fixture is Test {
     function setUp() public virtual {
         vm.warp(START_TIME);
         inbox = new TimedInbox();
-        run = new FakeRun(BLOCKS);
+        run = new FakeMachine(BLOCKS);
         deploy(groupSize());
         for (uint256 i; i < 4; ++i) {
             vm.deal([HONEST, LIAR, PUPPET, ANYONE][i], 100_000 ether);
@@ -146,10 +147,10 @@ abstract contract DisputeV2Fixture is Test {
     }
 
     function trueRoot(uint64 parentEntry, uint64 leaf) internal view returns (bytes32) {
-        bytes32 before = leaf == 0 ? GENESIS_ROOT : bytes32(0);
         bytes32 acc = inbox.acc(parentEntry + 1 + leaf / BLOCKS);
-        bytes32 root = run.rootAfter(acc, leaf % BLOCKS, before);
-        return root == 0 ? trueRoot(parentEntry, leaf - 1) : root;
+        // A block that fails changes nothing.
+        if (run.exitCode(acc, leaf % BLOCKS) == 0) return run.rootAfter(acc, leaf % BLOCKS);
+        return leaf == 0 ? GENESIS_ROOT : trueRoot(parentEntry, leaf - 1);
     }
 
     /// @dev The preimage of the output root that a belief claims after an entry.

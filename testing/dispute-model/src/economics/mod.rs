@@ -1,7 +1,7 @@
 //! What disputes cost and how long they take: the sizes of production, a simulation of tournaments,
 //! and the tables that follow.
 //!
-//! Gas is assumed call by call ([`GasTable`]); times are simulated and compared with the bound.
+//! Gas is what the contracts take ([`GasTable`]); times are simulated and compared with the bound.
 
 mod simulation;
 mod tables;
@@ -11,7 +11,7 @@ pub use tables::{ComputeRow, CostRow, DelayRow, PriceBounds, compute_rows, cost_
 
 use crate::Parameters;
 
-/// Seconds of an hour and of a day.
+/// Seconds of an hour.
 pub const HOUR: u64 = 3_600;
 /// Seconds of a day.
 pub const DAY: u64 = 24 * HOUR;
@@ -27,7 +27,7 @@ pub struct Sizes {
     pub moves: u64,
     /// What an honest account takes for a move, on L1 included, in seconds.
     pub honest_move_s: u64,
-    /// Steps that the machine takes for an accused block, and its steps a second.
+    /// Steps that the machine takes for an accused block.
     pub trace_steps: u64,
     /// Steps of the machine in a second.
     pub steps_per_s: u64,
@@ -49,6 +49,12 @@ impl Sizes {
     pub fn rounds(&self, rivals: u64) -> u64 {
         let size = self.parameters.group_size;
         (1..).find(|round| size.saturating_pow(*round) > rivals).map_or(1, u64::from)
+    }
+
+    /// Rivals that the true child meets, of so many.
+    pub fn met(&self, rivals: u64) -> u64 {
+        let size = self.parameters.group_size;
+        rivals.min(size - 1) + (rivals + 1).div_ceil(size).min(size) - 1
     }
 
     /// Increments and honest moves that an honest side's match takes beyond its clocks: mu.

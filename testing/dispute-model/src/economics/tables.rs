@@ -94,7 +94,7 @@ pub fn delay_rows(sizes: &Sizes, rivals: &[u64]) -> Vec<DelayRow> {
 /// Machine time on so many cores, if every accused block takes as many steps as `sizes` says.
 pub fn compute_rows(sizes: &Sizes, cores: u64) -> Vec<ComputeRow> {
     let group = sizes.parameters.group_size - 1;
-    let (second, third) = (group + 7, group + 78);
+    let (second, third) = (sizes.met(1_000), sizes.met(10_000));
     let rows = [
         ("1 rival".to_owned(), 1, 1),
         ("10 rivals at other blocks".to_owned(), 10, 10),
@@ -127,10 +127,8 @@ pub fn compute_rows(sizes: &Sizes, cores: u64) -> Vec<ComputeRow> {
 /// own, at a price in gwei.
 pub fn cost_rows(sizes: &Sizes, gas: &GasTable, gwei: f64, rivals: &[u64]) -> Vec<CostRow> {
     let (bond, stake) = (ether(sizes.parameters.bond), ether(sizes.parameters.stake));
-    let group = sizes.parameters.group_size;
     let row = |rivals: &u64| {
-        let groups = (rivals + 1).div_ceil(group);
-        let met = (*rivals).min(group - 1) + groups.min(group) - 1;
+        let met = sizes.met(*rivals);
         let once = gas.propose + gas.reveal + gas.promote * sizes.rounds(*rivals);
         let total = once + met * (gas.rival(sizes) + gas.stake(sizes));
         CostRow {

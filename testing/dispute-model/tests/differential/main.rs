@@ -2,13 +2,9 @@
 //! same state after every one of them.
 #![allow(unused_crate_dependencies)]
 
-#[path = "differential/bindings.rs"]
 mod bindings;
-#[path = "differential/evm.rs"]
 mod evm;
-#[path = "differential/mirror.rs"]
 mod mirror;
-#[path = "differential/play.rs"]
 mod play;
 
 use std::{collections::BTreeMap, panic};
