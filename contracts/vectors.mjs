@@ -701,7 +701,7 @@ function oracleVectors() {
     length: data.length.toString(),
     parts: offsets.map((offset) => ({ offset: offset.toString(), word: wordAt(data, offset) })),
   });
-  const local = { chainConfig: named("config"), outputRoot: named("output"), inboxAcc: named("acc"), blockIndex: 513n };
+  const local = { chainConfig: named("config"), outputRoot: named("output"), inboxAcc: named("acc"), blockIndex: 513n, dataMissing: 1n };
   const locals = Object.values(local).map((value, number) => ({
     key: keyOf(1, numberToHex(number, { size: 32 })),
     word: typeof value === "bigint" ? numberToHex(value, { size: 32 }) : value,

@@ -26,8 +26,8 @@ contract PreimageOracleTest is Test {
         expectNotLoaded(keccak256("anything"), 0);
         expectNotLoaded(bytes32(0), 0);
         expectNotLoaded(bytes32(uint256(5) << 248), 0);
-        // There is no fifth local input, and the bytes between kind and number must be zero.
-        expectNotLoaded(bytes32((uint256(1) << 248) | 4), 0);
+        // There is no sixth local input, and the bytes between kind and number must be zero.
+        expectNotLoaded(bytes32((uint256(1) << 248) | 5), 0);
         expectNotLoaded(bytes32((uint256(1) << 248) | (1 << 128)), 0);
         expectNotLoaded(bytes32(uint256(2) << 248), 0);
         expectNotLoaded(bytes32(uint256(3) << 248), 131_040);
@@ -42,9 +42,14 @@ contract PreimageOracleTest is Test {
 
     function testFuzz_read_localInputs(LocalInputs memory local, uint256 part) public view {
         part = bound(part, 1, type(uint256).max / 32);
-        bytes32[4] memory words =
-            [local.chainConfig, local.outputRoot, local.inboxAcc, bytes32(uint256(local.blockIndex))];
-        for (uint256 i; i < 4; ++i) {
+        bytes32[5] memory words = [
+            local.chainConfig,
+            local.outputRoot,
+            local.inboxAcc,
+            bytes32(uint256(local.blockIndex)),
+            bytes32(uint256(local.dataMissing ? 1 : 0))
+        ];
+        for (uint256 i; i < 5; ++i) {
             checkRead(bytes32((uint256(1) << 248) | i), 0, local, words[i], 32);
             checkRead(bytes32((uint256(1) << 248) | i), part * 32, local, 0, 32);
         }

@@ -92,7 +92,7 @@ contract RiscvStepTest is RiscvFixture {
     }
 
     function test_step_invalidKey_exits() public {
-        uint256[5] memory keys = [uint256(3), 5 << 248, 1 << 248 | 4, 1 << 248 | 1 << 240, 1 << 248 | 1 << 64];
+        uint256[5] memory keys = [uint256(3), 5 << 248, 1 << 248 | 5, 1 << 248 | 1 << 240, 1 << 248 | 1 << 64];
         for (uint256 i; i < keys.length; ++i) {
             for (uint256 j; j < 5; ++j) {
                 machine.registers[A0 + j] = 0;

@@ -344,7 +344,8 @@ contract Dispute is IDispute, Bonds {
             chainConfig: inbox.chainConfigHash(),
             outputRoot: step.agreedRoot,
             inboxAcc: inbox.acc(parentEntry + 1 + step.block / blocksPerEntryMax),
-            blockIndex: step.block % blocksPerEntryMax
+            blockIndex: step.block % blocksPerEntryMax,
+            dataMissing: false
         });
     }
 

@@ -23,6 +23,7 @@ contract PreimageOracle is IPreimageOracle {
     uint256 private constant OUTPUT_ROOT = 1;
     uint256 private constant INBOX_ACC = 2;
     uint256 private constant BLOCK_INDEX = 3;
+    uint256 private constant DATA_MISSING = 4;
 
     /// @dev The oracle runs precompiles 1, 5 to 8, 0x0a to 0x11 and 0x100.
     address private constant ECRECOVER = address(0x01);
@@ -239,6 +240,7 @@ contract PreimageOracle is IPreimageOracle {
         if (number == OUTPUT_ROOT) return local.outputRoot;
         if (number == INBOX_ACC) return local.inboxAcc;
         if (number == BLOCK_INDEX) return bytes32(uint256(local.blockIndex));
+        if (number == DATA_MISSING) return bytes32(uint256(local.dataMissing ? 1 : 0));
         revert PreimageOracle_NotLoaded(key, offset);
     }
 

@@ -61,7 +61,7 @@ contract RiscvStep is IRiscvStep {
     uint8 private constant LOCAL_KEY = 1;
     uint8 private constant KECCAK_KEY = 2;
     uint8 private constant PRECOMPILE_KEY = 4;
-    uint256 private constant LOCAL_INPUTS = 4;
+    uint256 private constant LOCAL_INPUTS = 5;
 
     /// @inheritdoc IRiscvStep
     IPreimageOracle public immutable oracle;

@@ -12,6 +12,8 @@ struct LocalInputs {
     bytes32 inboxAcc;
     /// Index of the disputed block in its entry, from 0.
     uint64 blockIndex;
+    /// Whether the entry's data is missing for good. Data on L1 never is.
+    bool dataMissing;
 }
 
 /// @title IPreimageOracle

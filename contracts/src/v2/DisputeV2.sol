@@ -408,7 +408,8 @@ contract DisputeV2 is IDisputeV2, LostBonds {
             chainConfig: inbox.chainConfigHash(),
             outputRoot: step.before,
             inboxAcc: inbox.acc(entry),
-            blockIndex: step.leaf % _blocksPerEntryMax
+            blockIndex: step.leaf % _blocksPerEntryMax,
+            dataMissing: false
         });
     }
 

@@ -138,7 +138,8 @@ abstract contract DisputeFixture is RollupFixture {
             chainConfig: inbox.chainConfigHash(),
             outputRoot: agreedRoot,
             inboxAcc: inbox.acc(parentEntry + 1 + blockPosition / blocksPerEntry()),
-            blockIndex: blockPosition % blocksPerEntry()
+            blockIndex: blockPosition % blocksPerEntry(),
+            dataMissing: false
         });
     }
 

@@ -16,10 +16,11 @@ contract OracleVectorsTest is Test {
             chainConfig: hashAt(json, ".local", "chainConfig"),
             outputRoot: hashAt(json, ".local", "outputRoot"),
             inboxAcc: hashAt(json, ".local", "inboxAcc"),
-            blockIndex: uint64At(json, ".local", "blockIndex")
+            blockIndex: uint64At(json, ".local", "blockIndex"),
+            dataMissing: uint64At(json, ".local", "dataMissing") == 1
         });
         uint256 count = lengthOf(json, "locals");
-        vm.assertEq(count, 4);
+        vm.assertEq(count, 5);
         for (uint256 i; i < count; ++i) {
             string memory path = item("locals", i);
             (bytes32 word, uint64 len) = ORACLE.read(hashAt(json, path, "key"), 0, local);

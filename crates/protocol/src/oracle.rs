@@ -35,10 +35,13 @@ pub enum LocalInput {
     InboxAcc = 2,
     /// Index of the block in the entry, from 0, big-endian.
     BlockIndex = 3,
+    /// 1 if the entry's data is missing for good, big-endian; 0 for data on L1, which never is.
+    DataMissing = 4,
 }
 
 impl LocalInput {
-    const ALL: [Self; 4] = [Self::ChainConfig, Self::OutputRoot, Self::InboxAcc, Self::BlockIndex];
+    const ALL: [Self; 5] =
+        [Self::ChainConfig, Self::OutputRoot, Self::InboxAcc, Self::BlockIndex, Self::DataMissing];
 
     /// The key of the input.
     pub const fn key(self) -> B256 {
@@ -48,7 +51,7 @@ impl LocalInput {
     }
 }
 
-/// The four local inputs. Together with the program they determine a proof.
+/// The five local inputs. Together with the program they determine a proof.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LocalInputs {
@@ -60,6 +63,9 @@ pub struct LocalInputs {
     pub inbox_acc: B256,
     /// [`LocalInput::BlockIndex`].
     pub block_index: u64,
+    /// [`LocalInput::DataMissing`].
+    #[serde(default)]
+    pub data_missing: bool,
 }
 
 impl LocalInputs {
@@ -70,6 +76,7 @@ impl LocalInputs {
             LocalInput::OutputRoot => self.output_root,
             LocalInput::InboxAcc => self.inbox_acc,
             LocalInput::BlockIndex => U256::from(self.block_index).into(),
+            LocalInput::DataMissing => U256::from(self.data_missing).into(),
         }
     }
 }
@@ -311,9 +318,9 @@ mod tests {
 
     #[test]
     fn only_keys_of_known_kinds_are_oracle_keys() {
-        assert!(is_oracle_key(&LocalInput::BlockIndex.key()));
-        let mut foreign = LocalInput::BlockIndex.key();
-        foreign[31] = 4;
+        assert!(is_oracle_key(&LocalInput::DataMissing.key()));
+        let mut foreign = LocalInput::DataMissing.key();
+        foreign[31] = 5;
         assert!(!is_oracle_key(&foreign));
         foreign = LocalInput::ChainConfig.key();
         foreign[16] = 1;

@@ -240,6 +240,7 @@ fn oracle_words() {
         output_root: hash(local, "outputRoot"),
         inbox_acc: hash(local, "inboxAcc"),
         block_index: number(local, "blockIndex"),
+        data_missing: number(local, "dataMissing") == 1,
     });
     for vector in list(&vectors, "locals") {
         let expected = OracleWord { word: hash(vector, "word"), len: 32 };

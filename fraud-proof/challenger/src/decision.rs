@@ -87,6 +87,7 @@ async fn is_loaded(client: &L1Client, proof: &StepProof) -> Result<bool, L1Error
         outputRoot: B256::ZERO,
         inboxAcc: B256::ZERO,
         blockIndex: 0,
+        dataMissing: false,
     };
     match oracle.read(key, U256::from(offset), local).call().await {
         Ok(_) => Ok(true),

@@ -33,6 +33,7 @@ impl Verifier {
             output_root,
             inbox_acc: posted.acc,
             block_index: index,
+            data_missing: false,
         })
     }
 

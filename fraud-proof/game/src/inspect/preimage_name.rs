@@ -34,6 +34,7 @@ fn local(key: &B256) -> String {
         (LocalInput::OutputRoot, "the output root before the block, on which both sides agree"),
         (LocalInput::InboxAcc, "the inbox's accumulator after the entry"),
         (LocalInput::BlockIndex, "which of the entry's blocks it is"),
+        (LocalInput::DataMissing, "whether the entry's data is missing"),
     ];
     let named = inputs.into_iter().find(|(input, _)| input.key() == *key);
     named.map_or_else(|| format!("key {key}, which is unknown"), |(_, name)| name.to_owned())

@@ -168,6 +168,7 @@ fn call(state: &[u8], proof: &[u8], local: &LocalInputs) -> Bytes {
         outputRoot: local.output_root,
         inboxAcc: local.inbox_acc,
         blockIndex: local.block_index,
+        dataMissing: local.data_missing,
     };
     let (state, proof) = (Bytes::copy_from_slice(state), Bytes::copy_from_slice(proof));
     stepCall { state, proof, local }.abi_encode().into()

@@ -42,6 +42,7 @@ pub fn witness(
         output_root: head.output.hash(),
         inbox_acc: posted.acc,
         block_index: index,
+        data_missing: false,
     }));
     all.add(config.preimage(genesis_hash));
     all.add(head.output.preimage());

@@ -19,6 +19,7 @@ pub(crate) const LOCAL: LocalInputs = LocalInputs {
     output_root: B256::repeat_byte(0x0e),
     inbox_acc: B256::repeat_byte(0xac),
     block_index: 0x0102_0304_0506_0708,
+    data_missing: true,
 };
 
 /// Keccak preimages in the oracle, with lengths around a word's.
@@ -26,7 +27,7 @@ pub(crate) const PREIMAGE_BYTES: [usize; 6] = [0, 1, 31, 32, 33, 100];
 
 /// All keys with a preimage. Local inputs come first.
 pub(crate) static KEYS: LazyLock<Vec<B256>> = LazyLock::new(|| {
-    let local = (0..4).map(|number| {
+    let local = (0..5).map(|number| {
         let mut key = B256::with_last_byte(number);
         key[0] = 1;
         key
@@ -165,7 +166,8 @@ impl Arena {
 
 fn behind_keys() -> HashMap<B256, Vec<u8>> {
     let block_index = B256::left_padding_from(&LOCAL.block_index.to_be_bytes());
-    let local = [LOCAL.chain_config, LOCAL.output_root, LOCAL.inbox_acc, block_index];
+    let data_missing = B256::with_last_byte(LOCAL.data_missing.into());
+    let local = [LOCAL.chain_config, LOCAL.output_root, LOCAL.inbox_acc, block_index, data_missing];
     let local = local.map(|word| word.to_vec());
     KEYS.iter().copied().zip(local.into_iter().chain(PREIMAGE_BYTES.map(preimage))).collect()
 }

@@ -109,7 +109,7 @@ impl CkbMachine {
             _ => return Err(Stop::Exit(SIGSYS)),
         }
         let key = B256::from_slice(&[a0, a1, a2, a3].map(u64::to_le_bytes).concat());
-        let local = key[0] == 1 && key[1..31].iter().all(|byte| *byte == 0) && key[31] < 4;
+        let local = key[0] == 1 && key[1..31].iter().all(|byte| *byte == 0) && key[31] < 5;
         if offset & 31 != 0 || !(local || matches!(key[0], 2..=4)) {
             return Err(Stop::Exit(SIGSYS));
         }

@@ -56,7 +56,7 @@ fn load_gas_stays_below_its_limit() {
     let ecall =
         TEMPLATES.iter().find(|template| template.name == "ecall").expect("the template exists");
     let calls =
-        [("exit", 93, KEYS[0]), ("read local", 1000, KEYS[3]), ("read keccak", 1000, KEYS[9])];
+        [("exit", 93, KEYS[0]), ("read local", 1000, KEYS[3]), ("read keccak", 1000, KEYS[10])];
     for (name, call, key) in calls {
         let mut registers = registers(ecall);
         registers[17] = call;

@@ -117,6 +117,7 @@ impl L1 {
             outputRoot: local.output_root,
             inboxAcc: local.inbox_acc,
             blockIndex: local.block_index,
+            dataMissing: local.data_missing,
         };
         let call = readCall { key, offset: U256::from(offset), local };
         let result = self.try_call(&call.abi_encode().into(), GAS_MAX)?;

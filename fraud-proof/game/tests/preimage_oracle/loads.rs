@@ -93,6 +93,7 @@ fn local_inputs() {
         output_root: B256::repeat_byte(2),
         inbox_acc: B256::repeat_byte(3),
         block_index: u64::MAX - 4,
+        data_missing: true,
     };
     let mut preimages = Preimages::new(local);
     let inputs = [
@@ -100,6 +101,7 @@ fn local_inputs() {
         LocalInput::OutputRoot,
         LocalInput::InboxAcc,
         LocalInput::BlockIndex,
+        LocalInput::DataMissing,
     ];
     for input in inputs {
         for offset in [0, 32, u64::MAX - 31] {

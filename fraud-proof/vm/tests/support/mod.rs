@@ -45,6 +45,7 @@ pub(crate) const fn no_oracle() -> Preimages {
         output_root: alloy_primitives::B256::ZERO,
         inbox_acc: alloy_primitives::B256::ZERO,
         block_index: 0,
+        data_missing: false,
     })
 }
 

@@ -121,6 +121,7 @@ fn block() -> (Preimages, B256) {
         output_root: before.output.hash(),
         inbox_acc: posted.acc,
         block_index: 0,
+        data_missing: false,
     });
     let witness = state.witness(&touched).into_preimages().into_values();
     let agreed = [
