@@ -24,6 +24,7 @@ mod derive;
 mod extra_data;
 mod fee;
 mod genesis;
+mod history;
 mod inbox;
 mod oracle;
 mod output;
@@ -53,6 +54,10 @@ pub use derive::{
 pub use extra_data::{backlog, extra_data, time_ms};
 pub use fee::L1Fee;
 pub use genesis::{Genesis, GenesisAccount, L1Deployment};
+pub use history::{
+    HISTORY_DEPTH_MAX, History, HistoryPath, REVEAL_WIDTH, history_depth, leads_to, node_above,
+    reveal_depths, reveal_width,
+};
 pub use inbox::{BatchContent, CHUNK_BYTES_MAX, DataKind, Entry, blobs_hash, calldata_hash};
 pub use oracle::{
     LocalInput, LocalInputs, ORACLE_WORD_BYTES, Oracle, OracleWord, Preimage, Preimages,

@@ -1,7 +1,5 @@
 //! The executable model of disputes.
 //!
-//! - [`History`], [`Path`]: the outputs of a range's blocks as a tree, and the first difference of
-//!   two trees.
 //! - [`timeline`]: what the times of reveals say of a match.
 //! - [`Contracts`]: ranges, outputs, groups, stakes, accusations, games and money.
 //! - [`Fault`]: wrong rules, which tests inject.
@@ -9,12 +7,12 @@
 //! - [`economics`]: delays, machine time, gas and ether at the sizes of production.
 //!
 //! Tests play an honest account against random attackers, and expect wrong rules to be found. The
-//! model knows no calldata, no signatures and no proof machine.
+//! model knows no calldata, no signatures and no proof machine. Histories are the product's
+//! ([`turnpike_protocol::History`]).
 
 pub mod contracts;
 pub mod economics;
 mod fault;
-mod history;
 mod ledger;
 mod parameters;
 pub mod programs;
@@ -22,6 +20,5 @@ pub mod timeline;
 
 pub use contracts::Contracts;
 pub use fault::Fault;
-pub use history::{History, Path};
 pub use ledger::{Account, Ledger};
 pub use parameters::Parameters;

@@ -1,7 +1,7 @@
 //! Paths show the first difference of two histories, and nothing else.
 
 use alloy_primitives::B256;
-use turnpike_dispute_model::{History, Path};
+use turnpike_protocol::{History, HistoryPath};
 use turnpike_random::Rng;
 
 fn leaf(value: u64) -> B256 {
@@ -30,7 +30,7 @@ fn path_is_accepted_for_the_first_difference_alone() {
         let roots = [x.root(), y.root()];
         assert_eq!(x.first_difference(&y), Some(first));
         for depth in 0..=x.depth() {
-            let path = Path::between(&x, &y, depth).expect("they differ");
+            let path = HistoryPath::between(&x, &y, depth).expect("they differ");
             assert_eq!(path.index, first >> (x.depth() - depth));
             assert!(path.words.len() <= 2 * depth as usize);
             let inner = path.check(roots).expect("leads to the roots");
@@ -38,9 +38,9 @@ fn path_is_accepted_for_the_first_difference_alone() {
             // Another index, with any of the nodes, has no such words.
             for index in (0..1 << depth).filter(|index| *index != path.index) {
                 let nodes = [x.node(depth, index), y.node(depth, index)];
-                assert!(Path { index, nodes, ..path.clone() }.check(roots).is_none());
+                assert!(HistoryPath { index, nodes, ..path.clone() }.check(roots).is_none());
             }
-            let swapped = Path { nodes: [path.nodes[1], path.nodes[0]], ..path.clone() };
+            let swapped = HistoryPath { nodes: [path.nodes[1], path.nodes[0]], ..path.clone() };
             assert!(swapped.check(roots).is_none() || depth == 0);
             let mut longer = path;
             longer.words.push(B256::ZERO);
@@ -55,10 +55,10 @@ fn largest_history_takes_memory_by_its_runs() {
     let x = History::from_runs(&[(leaf(1), last), (leaf(2), 1)]);
     let y = History::from_runs(&[(leaf(1), last), (leaf(3), 1)]);
     assert_eq!((x.depth(), x.first_difference(&y)), (28, Some(last)));
-    let path = Path::between(&x, &y, 28).expect("they differ");
+    let path = HistoryPath::between(&x, &y, 28).expect("they differ");
     assert_eq!(path.words.len(), 28, "one word for each turn to the right");
     let z = History::from_runs(&[(leaf(4), 1), (leaf(1), last)]);
-    let path = Path::between(&x, &z, 28).expect("they differ");
+    let path = HistoryPath::between(&x, &z, 28).expect("they differ");
     assert_eq!((path.index, path.words.len()), (0, 56));
     assert!(path.check([x.root(), z.root()]).is_some());
 }

@@ -5,10 +5,11 @@ use std::{panic, rc::Rc};
 
 use alloy_primitives::B256;
 use turnpike_dispute_model::{
-    Contracts, Fault, History, Parameters, Path,
+    Contracts, Fault, Parameters,
     contracts::{Move, OutputIndex, Proposal, Status},
     timeline::Progress,
 };
+use turnpike_protocol::{History, HistoryPath};
 use turnpike_random::Rng;
 
 /// Depth 5: five reveals of one level each, or three of two.
@@ -87,13 +88,13 @@ impl Play {
         Rc::new(History::new(&(0..POSITIONS).map(leaf).collect::<Vec<_>>()))
     }
 
-    fn path(&self, x: OutputIndex, y: OutputIndex, depth: u32) -> Option<Path> {
+    fn path(&self, x: OutputIndex, y: OutputIndex, depth: u32) -> Option<HistoryPath> {
         let of = |at: OutputIndex| self.contracts.outputs[at].history.as_deref();
-        Path::between(of(x)?, of(y)?, depth)
+        HistoryPath::between(of(x)?, of(y)?, depth)
     }
 
     /// The leaf's path, if every reveal down to it is there.
-    fn leaf(&self, x: OutputIndex, y: OutputIndex) -> Option<Path> {
+    fn leaf(&self, x: OutputIndex, y: OutputIndex) -> Option<HistoryPath> {
         self.contracts.check_rivals(x, y).ok()?;
         match self.contracts.progress(x, y)? {
             Progress::Revealed { .. } => self.path(x, y, self.truth.depth()),

@@ -4,10 +4,11 @@ use std::rc::Rc;
 
 use alloy_primitives::B256;
 use turnpike_dispute_model::{
-    Contracts, Fault, History, Parameters, Path,
+    Contracts, Fault, Parameters,
     contracts::{Move, OutputIndex, Proposal, Refusal, StakeStatus, Status},
     programs::program_of,
 };
+use turnpike_protocol::{History, HistoryPath};
 
 const KEY: (u64, OutputIndex) = (0, 0);
 const POSITIONS: u64 = 13;
@@ -53,10 +54,10 @@ fn propose(contracts: &mut Contracts, history: &Rc<History>) -> Result<OutputInd
     contracts.propose(PROPOSER, &proposal)
 }
 
-fn path(contracts: &Contracts, x: OutputIndex, y: OutputIndex) -> Path {
+fn path(contracts: &Contracts, x: OutputIndex, y: OutputIndex) -> HistoryPath {
     let history = |at: OutputIndex| contracts.outputs[at].history.clone().expect("a child");
     let (x, y) = (history(x), history(y));
-    Path::between(&x, &y, x.depth()).expect("they differ")
+    HistoryPath::between(&x, &y, x.depth()).expect("they differ")
 }
 
 /// Reveals all nodes of both sides down to their first difference.
@@ -248,7 +249,7 @@ fn false_padding_is_out_once_everything_is_revealed() {
     let leaf = |at: u64| (B256::left_padding_from(&at.to_be_bytes()), 1);
     let mut runs: Vec<_> = (0..POSITIONS).map(leaf).collect();
     runs.push((B256::repeat_byte(9), 1));
-    let padding = Rc::new(History::with_false_padding(&runs, POSITIONS));
+    let padding = Rc::new(History::with_padding(&runs, POSITIONS));
     for fault in [None, Some(Fault::PaddingPutsYOut)] {
         for children in [[&truth, &padding], [&padding, &truth]] {
             let mut contracts = contracts(fault);

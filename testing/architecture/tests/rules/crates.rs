@@ -68,7 +68,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("workloads", &["random"]),
     ("conformance", &["executor", "protocol", "state"]),
-    ("dispute-model", &["random"]),
+    ("dispute-model", &["protocol", "random"]),
     ("fuzz", &["executor", "program", "protocol", "random", "state", "vm"]),
     (
         "bench",

@@ -1,7 +1,9 @@
 //! Stakes, accusations and games.
 
+use turnpike_protocol::HistoryPath;
+
 use super::{Contracts, Key, OutputIndex, Refusal, Status, ensure};
-use crate::{Fault, Path, ledger::Account, timeline::Progress};
+use crate::{Fault, ledger::Account, timeline::Progress};
 
 /// What a stake has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +37,7 @@ pub struct Match {
     /// Who felled the last accuser.
     pub last_striker: Option<Account>,
     /// The path to the leaf.
-    pub path: Path,
+    pub path: HistoryPath,
 }
 
 /// An account says that the block at a leaf comes to y's root.
@@ -109,7 +111,7 @@ impl Contracts {
         by: Account,
         x: OutputIndex,
         y: OutputIndex,
-        path: &Path,
+        path: &HistoryPath,
     ) -> Result<usize, Refusal> {
         self.check_rivals(x, y)?;
         let (depth, progress) = self.check_path(x, y, path)?;

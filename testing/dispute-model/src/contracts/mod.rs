@@ -24,12 +24,13 @@ mod tournament;
 use std::{collections::BTreeMap, rc::Rc};
 
 use alloy_primitives::B256;
+use turnpike_protocol::History;
 
 pub use dispute::{Accusation, Game, Match, Move, Stake, StakeStatus};
 pub use refusal::Refusal;
 pub use rollup::{Output, Proposal, Range, Status};
 
-use crate::{Fault, History, Ledger, Parameters, ledger::Account};
+use crate::{Fault, Ledger, Parameters, ledger::Account};
 
 /// Where an output is in the list.
 pub type OutputIndex = usize;

@@ -3,13 +3,10 @@
 use std::rc::Rc;
 
 use alloy_primitives::{B256, keccak256};
+use turnpike_protocol::{History, history_depth, leads_to};
 
 use super::{Contracts, Key, OutputIndex, Refusal, ensure};
-use crate::{
-    Fault, History,
-    history::{depth_of, leads_to},
-    ledger::Account,
-};
+use crate::{Fault, ledger::Account};
 
 /// Ancestors that one call finalizes besides an output, at most.
 const ANCESTORS_MAX: usize = 32;
@@ -151,7 +148,7 @@ impl Contracts {
         let first_at = self.ranges.get(&key).map_or(self.now, |range| range.first_at);
         ensure(self.now < first_at + window, Refusal::TooLate)?;
         let positions = (entry - above.entry) * self.parameters.blocks_max;
-        let last = (1 << depth_of(positions)) - 1;
+        let last = (1 << history_depth(positions)) - 1;
         let output_root = history.leaf(last);
         let has_size = history.positions() == positions
             && leads_to(history.root(), last, output_root, &history.siblings(last));
@@ -164,7 +161,7 @@ impl Contracts {
             entry: *entry,
             first_at,
             count: 0,
-            depth: depth_of(positions),
+            depth: history_depth(positions),
             positions,
             standing: 0,
             xor: 0,

@@ -1,11 +1,11 @@
 //! Reveals, groups and rounds.
 
 use alloy_primitives::B256;
+use turnpike_protocol::{History, HistoryPath, leads_to, node_above};
 
 use super::{Contracts, OutputIndex, Refusal, Status, ensure};
 use crate::{
-    Fault, History, Path,
-    history::{leads_to, node_above},
+    Fault,
     ledger::Account,
     timeline::{Progress, Side, Which, timeline},
 };
@@ -39,7 +39,7 @@ impl Contracts {
         by: Account,
         x: OutputIndex,
         y: OutputIndex,
-        path: &Path,
+        path: &HistoryPath,
     ) -> Result<(), Refusal> {
         self.check_rivals(x, y)?;
         let (depth, progress) = self.check_path(x, y, path)?;
@@ -65,7 +65,7 @@ impl Contracts {
         by: Account,
         x: OutputIndex,
         y: OutputIndex,
-        path: &Path,
+        path: &HistoryPath,
         before: (B256, &[B256]),
     ) -> Result<(), Refusal> {
         self.check_rivals(x, y)?;
@@ -148,7 +148,7 @@ impl Contracts {
         &self,
         x: OutputIndex,
         y: OutputIndex,
-        path: &Path,
+        path: &HistoryPath,
     ) -> Result<(u32, Progress), Refusal> {
         let (Some(a), Some(b)) = (self.history(x), self.history(y)) else {
             return Err(Refusal::Path);
@@ -168,7 +168,7 @@ impl Contracts {
         &mut self,
         out: OutputIndex,
         winner: OutputIndex,
-        path: &Path,
+        path: &HistoryPath,
         by: Account,
     ) {
         let revealer = self.last_revealer(winner, path);
@@ -186,7 +186,7 @@ impl Contracts {
     }
 
     /// Who revealed the last node in question of an output, else its proposer.
-    fn last_revealer(&self, index: OutputIndex, path: &Path) -> Account {
+    fn last_revealer(&self, index: OutputIndex, path: &HistoryPath) -> Account {
         let output = &self.outputs[index];
         let history = output.history.as_ref().expect("invariant: rivals have histories");
         let depth = history.depth();

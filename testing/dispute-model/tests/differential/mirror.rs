@@ -10,10 +10,11 @@ use alloy::{
     sol_types::{SolCall, SolConstructor as _, SolEvent as _, SolValue as _},
 };
 use turnpike_dispute_model::{
-    Account, Contracts, History, Parameters, Path,
+    Account, Contracts, Parameters,
     contracts::{Key, Move, OutputIndex, Proposal, Refusal, StakeStatus, Status},
     programs::program_of,
 };
+use turnpike_protocol::{History, HistoryPath};
 
 use crate::{
     bindings::{DisputeV2, Inbox, Portal, Programs, RollupV2, Tournament},
@@ -269,7 +270,13 @@ impl Mirror {
         self.both(by, self.at.tournament, 0, &call, |model| model.reveal(by, children));
     }
 
-    pub(crate) fn time_out(&mut self, by: Account, x: OutputIndex, y: OutputIndex, path: &Path) {
+    pub(crate) fn time_out(
+        &mut self,
+        by: Account,
+        x: OutputIndex,
+        y: OutputIndex,
+        path: &HistoryPath,
+    ) {
         let call = Tournament::timeOutCall { x: u256(x), y: u256(y), path: of_tournament(path) };
         self.both(by, self.at.tournament, 0, &call, |model| model.time_out(by, x, y, path));
     }
@@ -279,7 +286,7 @@ impl Mirror {
         by: Account,
         x: OutputIndex,
         y: OutputIndex,
-        path: &Path,
+        path: &HistoryPath,
         before: (B256, &[B256]),
     ) {
         let call = Tournament::paddedCall {
@@ -313,7 +320,13 @@ impl Mirror {
         if has_paid { 0 } else { self.model.parameters.stake }
     }
 
-    pub(crate) fn accuse(&mut self, by: Account, x: OutputIndex, y: OutputIndex, path: &Path) {
+    pub(crate) fn accuse(
+        &mut self,
+        by: Account,
+        x: OutputIndex,
+        y: OutputIndex,
+        path: &HistoryPath,
+    ) {
         let output = &self.model.outputs[x];
         let (Some(history), key) = (output.history.clone(), output.key) else { return };
         if path.index >= 1 << history.depth() {
@@ -651,7 +664,7 @@ fn divided(
     }
 }
 
-fn of_tournament(path: &Path) -> Tournament::Path {
+fn of_tournament(path: &HistoryPath) -> Tournament::Path {
     Tournament::Path {
         depth: U256::from(path.depth),
         index: U256::from(path.index),
@@ -661,7 +674,7 @@ fn of_tournament(path: &Path) -> Tournament::Path {
     }
 }
 
-fn of_dispute(path: &Path) -> DisputeV2::Path {
+fn of_dispute(path: &HistoryPath) -> DisputeV2::Path {
     let Tournament::Path { depth, index, nodeX, nodeY, words } = of_tournament(path);
     DisputeV2::Path { depth, index, nodeX, nodeY, words }
 }

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use alloy::primitives::B256;
 use turnpike_dispute_model::{
-    Account, History, Parameters, Path,
+    Account, Parameters,
     contracts::{Move, OutputIndex, Proposal},
     timeline::Progress,
 };
+use turnpike_protocol::{History, HistoryPath};
 use turnpike_random::Rng;
 
 use crate::mirror::Mirror;
@@ -147,19 +148,19 @@ impl Play {
         runs.extend(
             [(last, repeated), (told, padding - repeated)].into_iter().filter(|it| it.1 > 0),
         );
-        History::with_false_padding(&runs, positions)
+        History::with_padding(&runs, positions)
     }
 
-    fn path(&self, x: OutputIndex, y: OutputIndex, depth: u32) -> Option<Path> {
+    fn path(&self, x: OutputIndex, y: OutputIndex, depth: u32) -> Option<HistoryPath> {
         let (a, b) = (self.mirror.history(x)?, self.mirror.history(y)?);
         if a.depth() != b.depth() || depth > a.depth() {
             return None;
         }
-        Path::between(&a, &b, depth)
+        HistoryPath::between(&a, &b, depth)
     }
 
     /// Changes something in a path, rarely.
-    fn spoilt(&mut self, mut path: Path) -> Path {
+    fn spoilt(&mut self, mut path: HistoryPath) -> HistoryPath {
         if self.random.percent(95) {
             return path;
         }
@@ -241,7 +242,7 @@ impl Play {
         self.mirror.reveal(by, &history.children(at, index, width));
     }
 
-    fn settle_padding(&mut self, by: Account, x: OutputIndex, y: OutputIndex, path: &Path) {
+    fn settle_padding(&mut self, by: Account, x: OutputIndex, y: OutputIndex, path: &HistoryPath) {
         let history = self.mirror.history(x).expect("a child");
         let Some(leaf) = path.index.checked_sub(1) else { return };
         if leaf >= 1 << history.depth() {

@@ -1,16 +1,23 @@
-//! Histories: the output roots of a range's blocks as a Merkle tree, and the path to the first
-//! difference of two of them.
+//! Histories of the next version of disputes: the output roots of a range's blocks as a Merkle tree,
+//! and the path to the first difference of two of them.
 //!
 //! # Format
 //!
 //! `n` positions have depth `max(1, ceil(log2 n))`, at most 28. Leaves from `n` on equal
 //! leaf `n - 1`. An inner node is `keccak(left, right)`. Rows hold runs of equal nodes, so that a
 //! history takes memory by the number of its distinct leaves.
+//!
+//! L1 knows a history by its root. What it shows of the tree is revealed [`REVEAL_WIDTH`] levels at
+//! a time, at depths 0, 6, 12, ….
+
+use alloc::vec::Vec;
 
 use alloy_primitives::{B256, keccak256};
 
 /// Depth of a history, at most.
-pub(crate) const DEPTH_MAX: u32 = 28;
+pub const HISTORY_DEPTH_MAX: u32 = 28;
+/// Levels that a reveal shows, at most.
+pub const REVEAL_WIDTH: u32 = 6;
 
 /// A row of nodes as runs: the index of a run's first node, and the node.
 type Row = Vec<(u64, B256)>;
@@ -30,7 +37,11 @@ impl History {
     }
 
     /// The history whose leaves are runs of equal roots: each a root and how often it comes, at
-    /// least once. At least one run, and at most 2^28 leaves.
+    /// least once.
+    ///
+    /// # Panics
+    ///
+    /// If there are no leaves, or more than 2^28.
     pub fn from_runs(runs: &[(B256, u64)]) -> Self {
         let mut row = Row::new();
         let mut positions = 0;
@@ -41,9 +52,9 @@ impl History {
             }
             positions += count;
         }
-        assert!(positions > 0 && positions <= 1 << DEPTH_MAX, "{positions} positions");
-        let depth = depth_of(positions);
-        let mut rows = vec![row];
+        assert!(positions > 0 && positions <= 1 << HISTORY_DEPTH_MAX, "{positions} positions");
+        let depth = history_depth(positions);
+        let mut rows = alloc::vec![row];
         for level in (0..depth).rev() {
             let above = row_above(&rows[rows.len() - 1], 1 << level);
             rows.push(above);
@@ -52,11 +63,15 @@ impl History {
         Self { positions, rows }
     }
 
-    /// A false history: the runs of `runs` go on past `positions`, up to as many leaves as the tree
-    /// has at most.
-    pub fn with_false_padding(runs: &[(B256, u64)], positions: u64) -> Self {
+    /// The history of `positions` blocks whose leaves past them are given, too. In a true one they
+    /// repeat the last block's.
+    ///
+    /// # Panics
+    ///
+    /// If the runs have more leaves than the tree.
+    pub fn with_padding(runs: &[(B256, u64)], positions: u64) -> Self {
         let whole = Self::from_runs(runs);
-        assert_eq!(whole.depth(), depth_of(positions), "more leaves than the tree has");
+        assert_eq!(whole.depth(), history_depth(positions), "more leaves than the tree has");
         Self { positions, ..whole }
     }
 
@@ -67,7 +82,7 @@ impl History {
 
     /// The depth of the leaves.
     pub fn depth(&self) -> u32 {
-        depth_of(self.positions)
+        history_depth(self.positions)
     }
 
     /// The root.
@@ -112,9 +127,19 @@ impl History {
 }
 
 /// The depth of a history with this many positions.
-pub(crate) const fn depth_of(positions: u64) -> u32 {
+pub const fn history_depth(positions: u64) -> u32 {
     let depth = positions.next_power_of_two().trailing_zeros();
     if depth == 0 { 1 } else { depth }
+}
+
+/// The depths at which nodes of a history of this depth are revealed.
+pub fn reveal_depths(depth: u32) -> impl Iterator<Item = u32> {
+    (0..depth).step_by(REVEAL_WIDTH as usize)
+}
+
+/// How many levels the reveal of a node at `at` shows in a history of this depth.
+pub const fn reveal_width(at: u32, depth: u32) -> u32 {
+    if depth - at < REVEAL_WIDTH { depth - at } else { REVEAL_WIDTH }
 }
 
 /// The nodes above a row; there are `count` of them.
@@ -139,12 +164,12 @@ fn row_above(below: &[(u64, B256)], count: u64) -> Row {
 }
 
 /// The node above two nodes.
-pub(crate) fn parent(left: B256, right: B256) -> B256 {
+fn parent(left: B256, right: B256) -> B256 {
     keccak256([left.0, right.0].concat())
 }
 
 /// The node above some nodes, a power of two of them.
-pub(crate) fn node_above(children: &[B256]) -> B256 {
+pub fn node_above(children: &[B256]) -> B256 {
     let mut row = children.to_vec();
     while row.len() > 1 {
         row = row.chunks(2).map(|pair| parent(pair[0], pair[1])).collect();
@@ -152,8 +177,8 @@ pub(crate) fn node_above(children: &[B256]) -> B256 {
     row[0]
 }
 
-/// Whether a leaf's siblings lead to a root.
-pub(crate) fn leads_to(root: B256, index: u64, leaf: B256, siblings: &[B256]) -> bool {
+/// Whether a leaf's siblings, from the leaf upward, lead to a root.
+pub fn leads_to(root: B256, index: u64, leaf: B256, siblings: &[B256]) -> bool {
     let up = |node: B256, (level, sibling): (usize, &B256)| match (index >> level) & 1 {
         1 => parent(*sibling, node),
         _ => parent(node, *sibling),
@@ -166,7 +191,7 @@ pub(crate) fn leads_to(root: B256, index: u64, leaf: B256, siblings: &[B256]) ->
 /// `words` has one word for each turn to the right, the sibling that both share, and two for each
 /// turn to the left, from the node upward.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Path {
+pub struct HistoryPath {
     /// The depth of the two nodes.
     pub depth: u32,
     /// Their index at that depth.
@@ -177,7 +202,7 @@ pub struct Path {
     pub words: Vec<B256>,
 }
 
-impl Path {
+impl HistoryPath {
     /// The path to the first difference of two histories at a depth. `None` if they do not differ.
     pub fn between(x: &History, y: &History, depth: u32) -> Option<Self> {
         let index = x.first_difference(y)? >> (x.depth() - depth);
@@ -192,14 +217,14 @@ impl Path {
         Some(Self { depth, index, nodes: [x.node(depth, index), y.node(depth, index)], words })
     }
 
-    /// The pairs of nodes from the roots down to the path's end, if the path leads from two nodes
-    /// that differ to these roots.
+    /// The pairs of nodes from the roots down to the path's end. `None` if the path does not lead
+    /// from two nodes that differ to these roots.
     pub fn check(&self, roots: [B256; 2]) -> Option<Vec<[B256; 2]>> {
         let [mut x, mut y] = self.nodes;
-        if x == y || self.depth > DEPTH_MAX || self.index >> self.depth != 0 {
+        if x == y || self.depth > HISTORY_DEPTH_MAX || self.index >> self.depth != 0 {
             return None;
         }
-        let mut inner = vec![[x, y]];
+        let mut inner = alloc::vec![[x, y]];
         let mut words = self.words.iter().copied();
         for level in 0..self.depth {
             let sibling = words.next()?;
