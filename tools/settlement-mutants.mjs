@@ -91,6 +91,7 @@ const FAULTS = [
   ["dispute: groups mixed", "disputes", "contracts/src/v2/Tournament.sol", "&& _groupOf(a) == _groupOf(b);", "&& _groupOf(a) <= _groupOf(b);"],
   ["dispute: incomplete group promotes", "disputes", "contracts/src/v2/Tournament.sol", "if (arrived != members || standing != 1) revert", "if (standing != 1) revert"],
   ["dispute: window ignored", "disputes", "contracts/src/v2/Tournament.sol", "if (block.timestamp < endsAt) revert Tournament_WindowOpen", "if (block.timestamp + 1 < endsAt) revert Tournament_WindowOpen"],
+  ["dispute: hidden padding waits for ever", "disputes", "contracts/src/v2/Tournament.sol", "if (dispute.isAccused(x, y)) revert", "if (path.index >= found.positions || dispute.isAccused(x, y)) revert"],
   ["dispute: accused times out", "disputes", "contracts/src/v2/Tournament.sol", "if (dispute.isAccused(x, y)) revert", "if (x > y) revert"],
   ["dispute: padding of x", "disputes", "contracts/src/v2/Tournament.sol", "path.nodeY == before", "path.nodeX == before"],
   ["dispute: padding at blocks", "disputes", "contracts/src/v2/Tournament.sol", "if (path.index < found.positions) revert", "if (path.index + 1 < found.positions) revert"],

@@ -78,7 +78,6 @@ contract Tournament is ITournament {
         }
         if (found.progress == Progress.Revealed) {
             if (path.depth != found.depth) revert Tournament_MatchOpen(x, y);
-            if (path.index >= found.positions) revert Tournament_WrongLeaf(path.index, found.positions);
             if (dispute.isAccused(x, y)) revert Tournament_Accused(x, y);
             uint256 endsAt = TimelineLib.limit(found.from, found.leftY, gameIncrement);
             if (block.timestamp <= endsAt) revert Tournament_AccusationOpen(x, y, endsAt);

@@ -215,15 +215,29 @@ contract TournamentTest is DisputeV2Fixture {
         assertStatus(y, Status.Rejected);
     }
 
-    function test_padded_decidesAtAnyLaterTime_andNothingElseDoes() external {
+    function test_padded_decidesAtAnyLaterTime() external {
         uint256 x = propose(HONEST, 0, truth());
         uint256 y = propose(LIAR, 0, lie(85, "padding"));
         revealBoth(x, y);
         vm.warp(block.timestamp + 3 * CLOCK);
-        Path memory path = leafPath(x, y);
-        vm.expectRevert(abi.encodeWithSelector(ITournament.Tournament_WrongLeaf.selector, 85, 80));
-        tournament.timeOut(x, y, path);
         settlePadding(x, y);
+        assertStatus(y, Status.Rejected);
+    }
+
+    /// @dev Two children of a group without the true one may agree on leaves whose nodes nobody else has. If they differ
+    ///      first past the blocks, only they could show the leaf before.
+    function test_padded_notInTime_putsTheLaterSeatOut() external {
+        uint256 x = propose(LIAR, 0, lie(85, "padding"));
+        uint256 y = propose(PUPPET, 0, lie(85, "other"));
+        revealBoth(x, y);
+        Path memory path = leafPath(x, y);
+        uint256 endsAt = block.timestamp + CLOCK;
+        vm.warp(endsAt);
+        vm.expectRevert(abi.encodeWithSelector(ITournament.Tournament_AccusationOpen.selector, x, y, endsAt));
+        tournament.timeOut(x, y, path);
+        vm.warp(endsAt + 1);
+        tournament.timeOut(x, y, path);
+        assertStatus(x, Status.Standing);
         assertStatus(y, Status.Rejected);
     }
 

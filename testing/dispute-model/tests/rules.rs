@@ -242,6 +242,29 @@ fn second_fall_pays_nothing() {
     contracts.dispute.assert_conserved();
 }
 
+/// Two children of a group without the true one agree on leaves whose nodes nobody else has. If they
+/// differ first past the blocks, only they could show the leaf before, so the later seat has no more
+/// time for that than for an accusation.
+#[test]
+fn padding_that_nobody_shows_in_time_puts_y_out() {
+    let mut contracts = contracts(None);
+    let [x, y] = [7, 8].map(|lie| {
+        let leaf = |at: u64| (B256::repeat_byte(u8::try_from(at).expect("small")), 1);
+        let mut runs: Vec<_> = (0..POSITIONS).map(leaf).collect();
+        runs.push((B256::repeat_byte(lie << 4), 1));
+        let history = Rc::new(History::with_padding(&runs, POSITIONS));
+        propose(&mut contracts, &history).expect("first")
+    });
+    reveal_all(&mut contracts, x, y);
+    let path = path(&contracts, x, y);
+    assert!(path.index >= POSITIONS, "they agree on all blocks");
+    contracts.now += contracts.parameters.clock_s;
+    assert_eq!(contracts.time_out(HONEST, x, y, &path), Err(Refusal::TooEarly));
+    contracts.now += 1;
+    contracts.time_out(HONEST, x, y, &path).expect("nobody has shown the leaf before");
+    assert_eq!([x, y].map(|it| contracts.status(it)), [Status::Standing, Status::Rejected]);
+}
+
 /// Of two that agree on all blocks, the one whose padding differs is out, whichever seat it has.
 #[test]
 fn false_padding_is_out_once_everything_is_revealed() {

@@ -53,7 +53,7 @@ struct TournamentConfig {
 ///             y has to accuse by t + max(gameIncrement, c_y)
 ///
 ///         Leaves past the range's blocks repeat the last block's. Of two children that differ first there, one at least does
-///         not repeat it.
+///         not repeat it; y's side has the time of an accusation to show which.
 interface ITournament {
     /// @notice The configuration is invalid, or its disputes may outlast blob data, or the rollup has another tournament.
     error Tournament_BadConfig();
@@ -71,7 +71,7 @@ interface ITournament {
     error Tournament_AccusationOpen(uint256 x, uint256 y, uint256 endsAt);
     /// @notice y's side has accused: the dispute contract decides.
     error Tournament_Accused(uint256 x, uint256 y);
-    /// @notice The leaf is past the blocks, or not past them.
+    /// @notice The leaf is not past the blocks.
     error Tournament_WrongLeaf(uint256 leaf, uint256 positions);
     /// @notice The window for rivals is still open.
     error Tournament_WindowOpen(uint256 endsAt);
@@ -87,12 +87,14 @@ interface ITournament {
     ///         caller counts.
     function reveal(bytes32[] calldata children) external;
 
-    /// @notice Rejects the one of two rivals that did not reveal, or accuse, in time. Anyone may call it and is paid.
+    /// @notice Rejects the one of two rivals that did not reveal in time; or y, if nobody has accused in time, or called
+    ///         padded() where the leaf is past the blocks. Anyone may call it and is paid.
     /// @param path The path to the first difference at a depth whose nodes are revealed, or at a leaf.
     function timeOut(uint256 x, uint256 y, Path calldata path) external;
 
     /// @notice Rejects one of two rivals whose reveals are complete and that differ first past the blocks: x if y repeats
     ///         the leaf before, else y. Anyone may call it and is paid.
+    /// @dev WARNING: y's side has to call it in time, as it has to accuse: nobody else may have the leaf before.
     /// @param path The path to the leaf.
     /// @param before The leaf before it, the same in both, and its siblings in x's history.
     function padded(

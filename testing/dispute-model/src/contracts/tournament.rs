@@ -33,7 +33,8 @@ impl Contracts {
         Some(self.follow(x, y, depth, nodes.collect()))
     }
 
-    /// Rejects the one of two that did not reveal or accuse in time.
+    /// Rejects the one of two that did not reveal in time; or y, if in time nobody accused or, past
+    /// the range's blocks, showed whose padding is false.
     pub fn time_out(
         &mut self,
         by: Account,
@@ -47,8 +48,6 @@ impl Contracts {
             Progress::Failed(Which::X, _) => self.eliminate(x, y, path, by),
             Progress::Failed(Which::Y, _) => self.eliminate(y, x, path, by),
             Progress::Revealed { accuse_until, .. } if path.depth == depth => {
-                let positions = self.ranges[&self.outputs[x].key].positions;
-                ensure(path.index < positions, Refusal::Padding)?;
                 ensure(!self.matches.contains_key(&(x, y)), Refusal::MatchOpen)?;
                 ensure(self.now > accuse_until, Refusal::TooEarly)?;
                 self.eliminate(y, x, path, by);
