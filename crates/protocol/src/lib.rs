@@ -29,6 +29,7 @@ mod inbox;
 mod oracle;
 mod output;
 pub mod predeploys;
+mod timeline;
 mod transaction;
 mod withdrawal;
 
@@ -64,6 +65,7 @@ pub use oracle::{
     PreimagesError, blob_key, is_oracle_key, keccak_key, precompile_key,
 };
 pub use output::{OutputRoot, output_claim};
+pub use timeline::{MatchProgress, MatchSide, Rival, match_progress};
 pub use transaction::{
     EcrecoverInput, SignatureError, SignedTx, TxDecodeError, decode_transaction, ecrecover,
     recover_authority, recover_authority_with,

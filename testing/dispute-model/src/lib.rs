@@ -1,14 +1,13 @@
 //! The executable model of disputes.
 //!
-//! - [`timeline`]: what the times of reveals say of a match.
 //! - [`Contracts`]: ranges, outputs, groups, stakes, accusations, games and money.
 //! - [`Fault`]: wrong rules, which tests inject.
 //! - [`programs`]: which program judges an entry.
 //! - [`economics`]: delays, machine time, gas and ether at the sizes of production.
 //!
 //! Tests play an honest account against random attackers, and expect wrong rules to be found. The
-//! model knows no calldata, no signatures and no proof machine. Histories are the product's
-//! ([`turnpike_protocol::History`]).
+//! model knows no calldata, no signatures and no proof machine. Histories and
+//! timelines are the product's ([`turnpike_protocol::History`], [`turnpike_protocol::match_progress`]).
 
 pub mod contracts;
 pub mod economics;
@@ -16,7 +15,6 @@ mod fault;
 mod ledger;
 mod parameters;
 pub mod programs;
-pub mod timeline;
 
 pub use contracts::Contracts;
 pub use fault::Fault;

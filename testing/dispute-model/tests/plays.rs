@@ -7,9 +7,8 @@ use alloy_primitives::B256;
 use turnpike_dispute_model::{
     Contracts, Fault, Parameters,
     contracts::{Move, OutputIndex, Proposal, Status},
-    timeline::Progress,
 };
-use turnpike_protocol::{History, HistoryPath};
+use turnpike_protocol::{History, HistoryPath, MatchProgress};
 use turnpike_random::Rng;
 
 /// Depth 5: five reveals of one level each, or three of two.
@@ -97,7 +96,7 @@ impl Play {
     fn leaf(&self, x: OutputIndex, y: OutputIndex) -> Option<HistoryPath> {
         self.contracts.check_rivals(x, y).ok()?;
         match self.contracts.progress(x, y)? {
-            Progress::Revealed { .. } => self.path(x, y, self.truth.depth()),
+            MatchProgress::Revealed { .. } => self.path(x, y, self.truth.depth()),
             _ => None,
         }
     }
@@ -106,7 +105,7 @@ impl Play {
     fn reveal(&mut self, by: u32, x: OutputIndex, y: OutputIndex, side: OutputIndex) {
         let waiting = self.contracts.check_rivals(x, y).ok();
         let waiting = waiting.and_then(|()| self.contracts.progress(x, y));
-        let Some(Progress::Waiting { reveal, .. }) = waiting else { return };
+        let Some(MatchProgress::Waiting { reveal, .. }) = waiting else { return };
         let depth = self.truth.depth();
         let at = self.contracts.parameters.reveal_depths(depth).nth(reveal).expect("a reveal");
         let width = self.contracts.parameters.width_at(at, depth);

@@ -2,29 +2,25 @@
 
 use std::collections::BTreeSet;
 
-use turnpike_dispute_model::{
-    Parameters,
-    timeline::{Progress, Side, Which, timeline},
-};
+use turnpike_protocol::{MatchProgress, MatchSide, Rival, match_progress};
 use turnpike_random::Rng;
 
 const REVEALS: usize = 3;
 
-fn side(random: &mut Rng) -> Side {
+fn side(random: &mut Rng) -> MatchSide {
     let reveal = |_| (random.between(0, 10) > 0).then(|| random.between(0, 12));
     let revealed = (0..REVEALS).map(reveal).collect();
-    Side { since: random.between(0, 3), left: random.between(0, 16), revealed }
+    MatchSide { since: random.between(0, 3), left: random.between(0, 16), revealed }
 }
 
 /// The same side as it is known at a time.
-fn known(side: &Side, now: u64) -> Side {
+fn known(side: &MatchSide, now: u64) -> MatchSide {
     let revealed = side.revealed.iter().map(|at| at.filter(|at| *at <= now)).collect();
-    Side { revealed, ..side.clone() }
+    MatchSide { revealed, ..side.clone() }
 }
 
 #[test]
 fn one_side_fails_at_most_and_later_reveals_change_nothing() {
-    let parameters = Parameters { increment_s: 1, ..Parameters::PRODUCTION };
     let mut random = Rng::new(2);
     let (mut failed, mut complete) = (0, 0);
     for _ in 0..20_000 {
@@ -32,13 +28,13 @@ fn one_side_fails_at_most_and_later_reveals_change_nothing() {
         let mut seen = BTreeSet::new();
         for now in 0..60 {
             let known = [known(&sides[0], now), known(&sides[1], now)];
-            match timeline(&parameters, None, [&known[0], &known[1]], now) {
-                Progress::Failed(which, at) => {
-                    assert!(now > at, "{sides:?} at {now}");
-                    seen.insert((which, at));
+            match match_progress(1, [&known[0], &known[1]], now) {
+                MatchProgress::Failed { rival, limit, .. } => {
+                    assert!(now > limit, "{sides:?} at {now}");
+                    seen.insert((rival, limit));
                 }
-                Progress::Waiting { .. } => assert!(seen.is_empty(), "{sides:?} at {now}"),
-                Progress::Revealed { .. } => {
+                MatchProgress::Waiting { .. } => assert!(seen.is_empty(), "{sides:?} at {now}"),
+                MatchProgress::Revealed { .. } => {
                     assert!(seen.is_empty(), "{sides:?} at {now}");
                     complete += 1;
                 }
@@ -52,7 +48,6 @@ fn one_side_fails_at_most_and_later_reveals_change_nothing() {
 
 #[test]
 fn side_that_reveals_within_its_clock_never_fails() {
-    let parameters = Parameters { increment_s: 2, ..Parameters::PRODUCTION };
     let mut random = Rng::new(3);
     for _ in 0..5_000 {
         let other = side(&mut random);
@@ -66,9 +61,12 @@ fn side_that_reveals_within_its_clock_never_fails() {
                 at = at.max(it.unwrap_or(u64::MAX));
                 (own <= now).then_some(own)
             });
-            let x = Side { since: 3, left: x_left, revealed: revealed.collect() };
-            let found = timeline(&parameters, None, [&x, &other], now);
-            assert!(!matches!(found, Progress::Failed(Which::X, _)), "{x:?} {other:?} {now}");
+            let x = MatchSide { since: 3, left: x_left, revealed: revealed.collect() };
+            let found = match_progress(2, [&x, &other], now);
+            assert!(
+                !matches!(found, MatchProgress::Failed { rival: Rival::X, .. }),
+                "{x:?} {other:?} {now}"
+            );
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Stakes, accusations and games.
 
-use turnpike_protocol::HistoryPath;
+use turnpike_protocol::{HistoryPath, MatchProgress};
 
 use super::{Contracts, Key, OutputIndex, Refusal, Status, ensure};
-use crate::{Fault, ledger::Account, timeline::Progress};
+use crate::{Fault, ledger::Account};
 
 /// What a stake has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,8 +120,8 @@ impl Contracts {
         ensure(path.index < self.ranges[&key].positions, Refusal::Padding)?;
         let increment = self.parameters.increment_s;
         let (at, left, until) = match progress {
-            Progress::Revealed { at, left, accuse_until } => (at, left, accuse_until),
-            Progress::Waiting { .. } if self.has(Fault::AccuseBeforeReveals) => {
+            MatchProgress::Revealed { at, left, accuse_until } => (at, left, accuse_until),
+            MatchProgress::Waiting { .. } if self.has(Fault::AccuseBeforeReveals) => {
                 (self.now, [0, 0], self.now + increment)
             }
             _ => return Err(Refusal::MatchOpen),

@@ -1,14 +1,12 @@
 //! Reveals, groups and rounds.
 
 use alloy_primitives::B256;
-use turnpike_protocol::{History, HistoryPath, leads_to, node_above};
+use turnpike_protocol::{
+    History, HistoryPath, MatchProgress, MatchSide, Rival, leads_to, match_progress, node_above,
+};
 
 use super::{Contracts, OutputIndex, Refusal, Status, ensure};
-use crate::{
-    Fault,
-    ledger::Account,
-    timeline::{Progress, Side, Which, timeline},
-};
+use crate::{Fault, ledger::Account};
 
 impl Contracts {
     /// Notes who showed a node's children first, and when.
@@ -22,7 +20,7 @@ impl Contracts {
     }
 
     /// What the timeline says of x and y, by all that their histories show.
-    pub fn progress(&self, x: OutputIndex, y: OutputIndex) -> Option<Progress> {
+    pub fn progress(&self, x: OutputIndex, y: OutputIndex) -> Option<MatchProgress> {
         let [a, b] = [self.history(x)?, self.history(y)?];
         let leaf = a.first_difference(b)?;
         let depth = a.depth();
@@ -45,9 +43,9 @@ impl Contracts {
         self.check_rivals(x, y)?;
         let (depth, progress) = self.check_path(x, y, path)?;
         match progress {
-            Progress::Failed(Which::X, _) => self.eliminate(x, y, path, by),
-            Progress::Failed(Which::Y, _) => self.eliminate(y, x, path, by),
-            Progress::Revealed { accuse_until, .. } if path.depth == depth => {
+            MatchProgress::Failed { rival: Rival::X, .. } => self.eliminate(x, y, path, by),
+            MatchProgress::Failed { rival: Rival::Y, .. } => self.eliminate(y, x, path, by),
+            MatchProgress::Revealed { accuse_until, .. } if path.depth == depth => {
                 ensure(!self.matches.contains_key(&(x, y)), Refusal::MatchOpen)?;
                 ensure(self.now > accuse_until, Refusal::TooEarly)?;
                 self.eliminate(y, x, path, by);
@@ -70,7 +68,7 @@ impl Contracts {
         self.check_rivals(x, y)?;
         let (depth, progress) = self.check_path(x, y, path)?;
         ensure(path.depth == depth, Refusal::Path)?;
-        ensure(matches!(progress, Progress::Revealed { .. }), Refusal::MatchOpen)?;
+        ensure(matches!(progress, MatchProgress::Revealed { .. }), Refusal::MatchOpen)?;
         let positions = self.ranges[&self.outputs[x].key].positions;
         ensure(path.index >= positions, Refusal::Padding)?;
         let root = self.history(x).ok_or(Refusal::Path)?.root();
@@ -148,7 +146,7 @@ impl Contracts {
         x: OutputIndex,
         y: OutputIndex,
         path: &HistoryPath,
-    ) -> Result<(u32, Progress), Refusal> {
+    ) -> Result<(u32, MatchProgress), Refusal> {
         let (Some(a), Some(b)) = (self.history(x), self.history(y)) else {
             return Err(Refusal::Path);
         };
@@ -203,16 +201,22 @@ impl Contracts {
         y: OutputIndex,
         depth: u32,
         nodes: Vec<(u32, [B256; 2])>,
-    ) -> Progress {
+    ) -> MatchProgress {
         let side = |index: OutputIndex, which: usize| {
             let output = &self.outputs[index];
             let revealed = nodes.iter().map(|(at, nodes)| {
                 let width = self.parameters.width_at(*at, depth);
                 self.reveals.get(&(nodes[which], width)).map(|(_, time)| *time)
             });
-            Side { since: output.since, left: output.left, revealed: revealed.collect() }
+            let left = if self.has(Fault::IncrementAlone) { 0 } else { output.left };
+            MatchSide { since: output.since, left, revealed: revealed.collect() }
         };
-        timeline(&self.parameters, self.fault, [&side(x, 0), &side(y, 1)], self.now)
+        match match_progress(self.parameters.increment_s, [&side(x, 0), &side(y, 1)], self.now) {
+            MatchProgress::Failed { reveal, limit, .. } if self.has(Fault::AlwaysFailsY) => {
+                MatchProgress::Failed { rival: Rival::Y, reveal, limit }
+            }
+            progress => progress,
+        }
     }
 
     pub(super) fn history(&self, index: OutputIndex) -> Option<&History> {

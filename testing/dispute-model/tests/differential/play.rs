@@ -6,9 +6,8 @@ use alloy::primitives::B256;
 use turnpike_dispute_model::{
     Account, Parameters,
     contracts::{Move, OutputIndex, Proposal},
-    timeline::Progress,
 };
-use turnpike_protocol::{History, HistoryPath};
+use turnpike_protocol::{History, HistoryPath, MatchProgress};
 use turnpike_random::Rng;
 
 use crate::mirror::Mirror;
@@ -193,7 +192,7 @@ impl Play {
         let Some((x, y)) = self.pair() else { return };
         let by = self.account();
         let depth = self.mirror.history(x).expect("a child").depth();
-        if let Some(Progress::Waiting { reveal, .. }) = self
+        if let Some(MatchProgress::Waiting { reveal, .. }) = self
             .mirror
             .model
             .check_rivals(x, y)
