@@ -35,6 +35,7 @@ mod output;
 mod records;
 mod served;
 mod source;
+pub mod tournament;
 mod view;
 
 pub use amount::ether;

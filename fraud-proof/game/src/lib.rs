@@ -21,6 +21,7 @@ mod next_move;
 pub mod prove;
 mod step_check;
 mod step_json;
+pub mod tournament;
 mod trace;
 
 pub use action::{Action, PlayerView, ScheduledAction};

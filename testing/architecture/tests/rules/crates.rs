@@ -131,6 +131,7 @@ const TEST_EDGES: &[(&str, &[&str])] = &[
     ("batcher", &["test-anvil"]),
     ("challenger", &["random", "test-anvil", "vm"]),
     ("adversary", &["challenger", "test-anvil"]),
+    ("dispute-model", &["game", "l1"]),
 ];
 
 #[test]

@@ -83,10 +83,10 @@ impl Evm {
     }
 
     /// Deploys a contract.
-    pub(crate) fn create(&mut self, caller: Address, code: Bytes, arguments: Vec<u8>) {
-        let data = [code.to_vec(), arguments].concat().into();
+    pub(crate) fn create(&mut self, caller: Address, code: &Bytes, arguments: &[u8]) -> Done {
+        let data = [code, arguments].concat().into();
         let done = self.transact(caller, TxKind::Create, U256::ZERO, data);
-        done.unwrap_or_else(|reason| panic!("a constructor reverts: {reason}"));
+        done.unwrap_or_else(|reason| panic!("a constructor reverts: {reason}"))
     }
 
     pub(crate) fn balance(&mut self, address: Address) -> U256 {

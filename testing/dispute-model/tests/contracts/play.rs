@@ -130,7 +130,7 @@ impl Play {
     fn history(&mut self, positions: u64) -> History {
         let leaf = |at: u64, value: u64| B256::left_padding_from(&(value << 32 | at).to_be_bytes());
         let root = self.random.between(0, 3);
-        let last = self.mirror.output_root(root);
+        let last = self.mirror.l1.output_root(root);
         let first = self.random.between(0, positions);
         let lie = self.random.between(1, 4);
         let mut runs: Vec<(B256, u64)> =
@@ -143,7 +143,7 @@ impl Play {
         // Something else than the last block's root, past the blocks.
         let padding = leaves - positions;
         let repeated = self.random.between(0, padding);
-        let told = self.mirror.output_root(self.random.between(3, 6));
+        let told = self.mirror.l1.output_root(self.random.between(3, 6));
         runs.extend(
             [(last, repeated), (told, padding - repeated)].into_iter().filter(|it| it.1 > 0),
         );
