@@ -63,17 +63,20 @@ impl Bisection {
 
     /// The steps that the claims are about.
     pub fn claimed_steps(&self) -> impl Iterator<Item = u64> + use<> {
-        let (first, part) = (self.first, self.steps / SEGMENTS);
-        (1..=SEGMENTS).map(move |number| first + number * part)
+        claimed_steps(self.first, self.steps)
     }
 }
 
 impl Segment {
     /// The steps that claims within this segment are about.
     pub fn claimed_steps(&self) -> impl Iterator<Item = u64> + use<> {
-        let (first, part) = (self.first, self.steps / SEGMENTS);
-        (1..=SEGMENTS).map(move |number| first + number * part)
+        claimed_steps(self.first, self.steps)
     }
+}
+
+/// The steps at the ends of a range's segments.
+pub fn claimed_steps(first: u64, steps: u64) -> impl Iterator<Item = u64> {
+    (1..=SEGMENTS).map(move |number| first + number * (steps / SEGMENTS))
 }
 
 impl From<&Bisection> for DisputeV2::Bisection {

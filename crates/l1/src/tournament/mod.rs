@@ -16,7 +16,7 @@ mod output;
 mod record;
 mod tournaments;
 
-pub use bisection::{Bisection, MACHINE_STEPS, SEGMENTS, Segment};
+pub use bisection::{Bisection, MACHINE_STEPS, SEGMENTS, Segment, claimed_steps};
 pub use dispute::{Accusation, Game, GameStatus, Player, Stake, StakeStatus};
 pub use output::{Child, ChildStatus, Reveal, Tournament, TournamentId, TournamentSizes};
 pub use tournaments::Tournaments;

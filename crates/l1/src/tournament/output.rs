@@ -85,8 +85,9 @@ pub struct Child {
     pub since: u64,
     /// What its clock had left then, in seconds.
     pub left: u64,
-    /// What L1 recorded last; see [`Tournaments::status`](super::Tournaments::status).
-    pub(super) recorded: ChildStatus,
+    /// What L1 stores. An output of an older generation is void before L1 stores that; see
+    /// [`Tournaments::status`](super::Tournaments::status).
+    pub recorded: ChildStatus,
 }
 
 /// The children of one output.

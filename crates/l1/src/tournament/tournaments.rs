@@ -75,11 +75,6 @@ impl Tournaments {
         }
     }
 
-    /// The output's status as L1 stored it: not yet void until somebody said so.
-    pub const fn recorded_status(child: &Child) -> ChildStatus {
-        child.recorded
-    }
-
     /// All tournaments, by generation and parent.
     pub const fn tournaments(&self) -> &BTreeMap<TournamentId, Tournament> {
         &self.state.tournaments

@@ -299,7 +299,7 @@ impl<'a> PlayerView<'a> {
             }
         }
         for child in self.records.children() {
-            let is_unpaid = Tournaments::recorded_status(child) == ChildStatus::Standing
+            let is_unpaid = child.recorded == ChildStatus::Standing
                 && self.records.status(child) == ChildStatus::Void;
             if child.proposer == self.own && is_unpaid {
                 duties.push(at_any_time(Duty::VoidOutput { child: child.index }));

@@ -9,8 +9,8 @@ use alloy::{
 use turnpike_dispute_model::{Account, Parameters};
 use turnpike_game::tournament::{Duty, MachineMove, PlayerView, machine_move};
 use turnpike_l1::tournament::{
-    Accusation, Bisection, ChildStatus, Game, MACHINE_STEPS, Player, SEGMENTS, StakeStatus,
-    TournamentId, Tournaments,
+    Accusation, Bisection, ChildStatus, Game, MACHINE_STEPS, Player, StakeStatus, TournamentId,
+    Tournaments, claimed_steps,
     contracts::{DisputeV2, RollupV2, Tournament},
 };
 use turnpike_protocol::{History, HistoryPath, reveal_depths, reveal_width};
@@ -534,8 +534,7 @@ fn moved(bisection: &Bisection, run: &Run) -> Option<MachineMove> {
 }
 
 fn opening(run: &Run, before: B256, siblings: Vec<B256>, root: B256) -> DisputeV2::Opening {
-    let part = MACHINE_STEPS / SEGMENTS;
-    let claims = (1..=SEGMENTS).map(|number| run.hash_at(number * part)).collect();
+    let claims = claimed_steps(0, MACHINE_STEPS).map(|step| run.hash_at(step)).collect();
     DisputeV2::Opening { before, beforeSiblings: siblings, claims, finalState: halted_with(root) }
 }
 
