@@ -1,6 +1,6 @@
-// Checks that tests detect faults in settlement, in the backlogs, in the counting of work and in the next disputes: changes one line of a source at a time and expects a suite to fail. Exits 0 if every
-// fault is detected. Sources are changed in place and restored, so nothing else may build meanwhile. Not part of `make test`: it compiles a
-// suite for each fault.
+// Checks that tests detect faults in settlement, in the backlogs, in the counting of work and in the next disputes: changes one line of a
+// source at a time and expects a suite to fail. Exits 0 if every fault is detected. Sources are changed in place and restored, so nothing
+// else may build meanwhile. Not part of `make test`: it compiles a suite for each fault.
 //
 //   node tools/settlement-mutants.mjs [name…]   all faults, or those whose names begin so
 import { spawnSync } from "node:child_process";

@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 use alloy_primitives::{B256, keccak256};
 
 /// Depth of a history, at most.
-pub const HISTORY_DEPTH_MAX: u32 = 28;
+const HISTORY_DEPTH_MAX: u32 = 28;
 /// Levels that a reveal shows, at most.
 pub const REVEAL_WIDTH: u32 = 6;
 
@@ -132,11 +132,6 @@ pub const fn history_depth(positions: u64) -> u32 {
     if depth == 0 { 1 } else { depth }
 }
 
-/// The depths at which nodes of a history of this depth are revealed.
-pub fn reveal_depths(depth: u32) -> impl Iterator<Item = u32> {
-    (0..depth).step_by(REVEAL_WIDTH as usize)
-}
-
 /// How many levels the reveal of a node at `at` shows in a history of this depth.
 pub const fn reveal_width(at: u32, depth: u32) -> u32 {
     if depth - at < REVEAL_WIDTH { depth - at } else { REVEAL_WIDTH }
@@ -206,15 +201,26 @@ impl HistoryPath {
     /// The path to the first difference of two histories at a depth. `None` if they do not differ.
     pub fn between(x: &History, y: &History, depth: u32) -> Option<Self> {
         let index = x.first_difference(y)? >> (x.depth() - depth);
+        let pair = |at: u32, index: u64| [x, y].map(|history| history.node(at, index));
+        let siblings = (0..depth).map(|level| pair(depth - level, (index >> level) ^ 1));
+        Some(Self::from_siblings(depth, index, pair(depth, index), siblings))
+    }
+
+    /// The path to two nodes, from both sides' siblings on the way up to the roots.
+    pub fn from_siblings(
+        depth: u32,
+        index: u64,
+        nodes: [B256; 2],
+        siblings: impl IntoIterator<Item = [B256; 2]>,
+    ) -> Self {
         let mut words = Vec::new();
-        for level in 0..depth {
-            let (at, sibling) = (depth - level, (index >> level) ^ 1);
-            words.push(x.node(at, sibling));
-            if sibling & 1 == 1 {
-                words.push(y.node(at, sibling));
+        for (level, [x, y]) in siblings.into_iter().enumerate() {
+            words.push(x);
+            if (index >> level) & 1 == 0 {
+                words.push(y);
             }
         }
-        Some(Self { depth, index, nodes: [x.node(depth, index), y.node(depth, index)], words })
+        Self { depth, index, nodes, words }
     }
 
     /// The pairs of nodes from the roots down to the path's end. `None` if the path does not lead

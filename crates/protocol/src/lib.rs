@@ -56,8 +56,7 @@ pub use extra_data::{backlog, extra_data, time_ms};
 pub use fee::L1Fee;
 pub use genesis::{Genesis, GenesisAccount, L1Deployment};
 pub use history::{
-    HISTORY_DEPTH_MAX, History, HistoryPath, REVEAL_WIDTH, history_depth, leads_to, node_above,
-    reveal_depths, reveal_width,
+    History, HistoryPath, REVEAL_WIDTH, history_depth, leads_to, node_above, reveal_width,
 };
 pub use inbox::{BatchContent, CHUNK_BYTES_MAX, DataKind, Entry, blobs_hash, calldata_hash};
 pub use oracle::{

@@ -35,7 +35,7 @@ pub enum LocalInput {
     InboxAcc = 2,
     /// Index of the block in the entry, from 0, big-endian.
     BlockIndex = 3,
-    /// 1 if the entry's data is missing for good, big-endian; 0 for data on L1, which never is.
+    /// 1 if the entry's data is missing for good, big-endian; 0 for all data on L1.
     DataMissing = 4,
 }
 

@@ -42,7 +42,7 @@ impl Parameters {
         stake: 4_000,
         entries_max: 1 << 20,
         blocks_max: 256,
-        reveal_width: 6,
+        reveal_width: turnpike_protocol::REVEAL_WIDTH,
         game_moves: 7,
     };
 

@@ -15,7 +15,7 @@ alloy::sol!(
 );
 alloy::sol!(
     #[sol(rpc)]
-    #[derive(Debug)]
+    #[derive(Debug, PartialEq, Eq)]
     DisputeV2,
     "../../contracts/artifacts/DisputeV2.json"
 );

@@ -44,7 +44,7 @@ pub struct Accusation {
     pub bisection: Bisection,
     /// The machine's encoded last state, which gives y's root.
     pub final_state: Bytes,
-    /// Whether its accuser fell and somebody said so.
+    /// Whether somebody struck it, because its accuser fell.
     pub is_struck: bool,
 }
 

@@ -115,7 +115,7 @@ impl Tournament {
     }
 }
 
-/// The first showing of a node's children.
+/// The first reveal of a node's children.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reveal {
     /// Account that showed them.

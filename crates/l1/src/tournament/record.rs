@@ -111,7 +111,7 @@ impl Record {
                     rivals: [event.x.saturating_to(), event.y.saturating_to()],
                     accuser: event.accuser,
                     roots: [event.rootX, event.rootY],
-                    bisection: event.bisection.into(),
+                    bisection: event.bisection,
                     final_state: event.finalState,
                 })
             }
@@ -178,7 +178,7 @@ fn revealed(event: Tournament::Revealed) -> Result<Record, L1Error> {
 }
 
 fn moved(event: DisputeV2::Moved) -> Result<Record, L1Error> {
-    let bisection = Bisection::from(event.bisection);
+    let bisection = event.bisection;
     if bisection.hash() != event.bisectionHash {
         return Err(malformed("a bisection that does not match its hash"));
     }

@@ -14,7 +14,7 @@ use turnpike_protocol::{
 pub struct Descent<'a> {
     records: &'a Tournaments,
     rivals: [&'a Child; 2],
-    truth: Option<&'a History>,
+    truth: &'a History,
     depth: u32,
     /// The pairs of nodes that differ, at depths 0, 6, …, and the leaves if the way is known.
     stages: Vec<Stage>,
@@ -40,16 +40,14 @@ pub struct LeafBefore {
 }
 
 impl<'a> Descent<'a> {
-    /// Follows two rivals of a tournament, x first. `truth` is a history of the player's own of this
-    /// range.
+    /// Follows two rivals of a tournament, x first. `truth` is the player's own history of its range.
     pub fn new(
         records: &'a Tournaments,
         tournament: &Tournament,
         rivals: [&'a Child; 2],
-        truth: Option<&'a History>,
+        truth: &'a History,
     ) -> Self {
         let depth = tournament.depth();
-        let truth = truth.filter(|truth| tournament.covers(truth));
         let mut descent = Self { records, rivals, truth, depth, stages: Vec::new() };
         let (mut at, mut index, mut nodes) = (0, 0, rivals.map(|child| child.history));
         loop {
@@ -78,15 +76,9 @@ impl<'a> Descent<'a> {
 
     /// The path to the stage with this number; `None` if the way there is not known.
     pub fn path_to(&self, stage: usize) -> Option<HistoryPath> {
-        let end = self.stages.get(stage)?;
-        let mut words = Vec::new();
-        for ([x, y], is_right) in self.siblings_above(stage)?.into_iter().zip(turns(end)) {
-            words.push(x);
-            if !is_right {
-                words.push(y);
-            }
-        }
-        Some(HistoryPath { depth: end.depth, index: end.index, nodes: end.nodes, words })
+        let Stage { depth, index, nodes, .. } = *self.stages.get(stage)?;
+        let siblings = self.siblings_above(stage)?;
+        Some(HistoryPath::from_siblings(depth, index, nodes, siblings))
     }
 
     /// The first leaf in which the two differ; `None` if the way there is not known.
@@ -108,19 +100,22 @@ impl<'a> Descent<'a> {
         let Some(before) = leaf.checked_sub(1) else {
             return Some(LeafBefore { root: parent.output.hash(), siblings: Vec::new() });
         };
-        let truth = self.truth?;
-        // The two leaves' ways part below a node; what is left of there is the same in x and y.
+        // The two leaves' ways part below a node. What is left of there is the same in x and y, and
+        // `leaf` is the first one right of there.
         let parting = leaf.trailing_zeros();
         let above = self.siblings_above(self.stages.len() - 1)?;
-        let shared = above.get(usize::try_from(parting).ok()?)?[0];
-        if truth.node(self.depth - parting, before >> parting) != shared {
+        let (below, above) = above.split_at(usize::try_from(parting).ok()?);
+        let (parted, above) = above.split_first()?;
+        if self.truth.node(self.depth - parting, before >> parting) != parted[0] {
             return None;
         }
-        let level = |level: u32| truth.node(self.depth - level, (before >> level) ^ 1);
-        let mut siblings: Vec<_> = (0..parting).map(level).collect();
-        siblings.push(self.node_above_leaf(parting)?);
-        siblings.extend(above.iter().skip(siblings.len()).map(|[x, _]| *x));
-        Some(LeafBefore { root: truth.leaf(before), siblings })
+        let right = below
+            .iter()
+            .fold(self.stages.last()?.nodes[0], |node, [sibling, _]| node_above(&[node, *sibling]));
+        let left =
+            (0..parting).map(|level| self.truth.node(self.depth - level, (before >> level) ^ 1));
+        let siblings = left.chain([right]).chain(above.iter().map(|[x, _]| *x)).collect();
+        Some(LeafBefore { root: self.truth.leaf(before), siblings })
     }
 
     /// The children that a side has to reveal at a stage, if the player knows them.
@@ -136,8 +131,8 @@ impl<'a> Descent<'a> {
         if let Some(reveal) = self.records.reveal(node, width) {
             return Some(reveal.children.clone());
         }
-        let truth = self.truth.filter(|truth| truth.node(at, index) == node)?;
-        Some(truth.children(at, index, width))
+        let is_true = self.truth.node(at, index) == node;
+        is_true.then(|| self.truth.children(at, index, width))
     }
 
     /// The siblings of both sides' nodes on the way from a stage up to the roots.
@@ -155,31 +150,11 @@ impl<'a> Descent<'a> {
         }
         Some(siblings)
     }
-
-    /// x's node `levels` above its leaf.
-    fn node_above_leaf(&self, levels: u32) -> Option<B256> {
-        let depth = self.depth - levels;
-        let above = self.stages.iter().rev().find(|stage| stage.depth <= depth)?;
-        if above.depth == depth {
-            return Some(above.nodes[0]);
-        }
-        let below = self.stages.iter().find(|stage| stage.depth > depth)?;
-        let width = below.depth - above.depth;
-        let level = below.depth - depth;
-        let place = usize::try_from(below.index - (above.index << width)).ok()?;
-        Some(subtree(above.children[0].as_ref()?, level, place >> level))
-    }
 }
 
 /// The node `level` levels above a row's nodes, at this place.
 fn subtree(row: &[B256], level: u32, place: usize) -> B256 {
     node_above(&row[place << level..(place + 1) << level])
-}
-
-/// Whether each turn from a node up to the root comes from the right.
-fn turns(end: &Stage) -> impl Iterator<Item = bool> + use<> {
-    let (depth, index) = (end.depth, end.index);
-    (0..depth).map(move |level| (index >> level) & 1 == 1)
 }
 
 /// The first of two rows' nodes that differ, if both rows are known.

@@ -8,8 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::Address;
 use turnpike_l1::tournament::{
-    Accusation, Child, ChildStatus, Game, Player, StakeStatus, Tournament, TournamentId,
-    Tournaments,
+    Child, ChildStatus, Game, Player, StakeStatus, Tournament, TournamentId, Tournaments,
 };
 use turnpike_protocol::{History, MatchProgress, Rival};
 
@@ -40,6 +39,12 @@ struct Played<'a> {
     own: Option<&'a Child>,
 }
 
+impl Played<'_> {
+    fn is_own(&self, index: u64) -> bool {
+        self.own.is_some_and(|own| own.index == index)
+    }
+}
+
 impl<'a> PlayerView<'a> {
     /// Every call that is owed and that the next L1 block can include, the earliest deadline first.
     pub fn duties(&self) -> Vec<ScheduledDuty> {
@@ -47,7 +52,7 @@ impl<'a> PlayerView<'a> {
         for played in self.played() {
             self.propose(&played, &mut duties);
             self.play_matches(&played, &mut duties);
-            self.play_accusations(&played, &mut duties);
+            self.strike(&played, &mut duties);
             self.promote(&played, &mut duties);
             self.finalize(&played, &mut duties);
         }
@@ -64,14 +69,14 @@ impl<'a> PlayerView<'a> {
         duties
     }
 
-    /// The tournaments of this generation below outputs with a known truth.
+    /// The tournaments of this generation with a known truth.
     fn played(&self) -> impl Iterator<Item = Played<'a>> {
         let view = *self;
         view.records.tournaments().iter().filter_map(move |(id, tournament)| {
             let truth = view.truths.get(&id.parent)?;
-            let is_played = id.generation == view.records.generation();
-            let own = children(view.records, tournament)
-                .find(|child| child.history == truth.root() && tournament.covers(truth));
+            let is_played = id.generation == view.records.generation() && tournament.covers(truth);
+            let own =
+                children(view.records, tournament).find(|child| child.history == truth.root());
             is_played.then_some(Played { id: *id, tournament, truth, own })
         })
     }
@@ -103,11 +108,10 @@ impl<'a> PlayerView<'a> {
 
     /// The standing members of each group.
     fn groups(&self, played: &Played<'a>) -> Vec<Vec<&'a Child>> {
-        let group_size = self.records.sizes().group_size;
         let mut groups = BTreeMap::<Group, Vec<&Child>>::new();
         for child in children(self.records, played.tournament) {
             if self.records.status(child) == ChildStatus::Standing {
-                groups.entry(Group::of(child, group_size)).or_default().push(child);
+                groups.entry(Group::of(self.records, child)).or_default().push(child);
             }
         }
         groups.into_values().collect()
@@ -120,12 +124,11 @@ impl<'a> PlayerView<'a> {
         duties: &mut Vec<ScheduledDuty>,
     ) {
         let rivals = [x.index, y.index];
-        let is_own = |child: &Child| played.own.is_some_and(|own| own.index == child.index);
-        let descent = Descent::new(self.records, played.tournament, [x, y], Some(played.truth));
+        let descent = Descent::new(self.records, played.tournament, [x, y], played.truth);
         match descent.progress(self.l1_time) {
             MatchProgress::Waiting { reveal, revealed, limits } => {
-                let side = usize::from(is_own(y));
-                if (is_own(x) || is_own(y))
+                let own = rivals.iter().position(|rival| played.is_own(*rival));
+                if let Some(side) = own
                     && !revealed[side]
                     && let Some(children) = descent.to_reveal(reveal, side)
                 {
@@ -135,14 +138,15 @@ impl<'a> PlayerView<'a> {
             }
             MatchProgress::Failed { rival, reveal, .. } => {
                 let late = if rival == Rival::X { x } else { y };
-                if !is_own(late)
+                if !played.is_own(late.index)
                     && let Some(path) = descent.path_to(reveal)
                 {
                     duties.push(at_any_time(Duty::TimeOut { rivals, path }));
                 }
             }
-            MatchProgress::Revealed { accuse_until, .. } => {
-                self.settle(played, &descent, rivals, is_own(y), accuse_until, duties);
+            MatchProgress::Revealed { left: [left_x, _], accuse_until, .. } => {
+                self.settle(played, &descent, rivals, accuse_until, duties);
+                self.play_accusations(played, rivals, left_x, duties);
             }
         }
     }
@@ -153,11 +157,11 @@ impl<'a> PlayerView<'a> {
         played: &Played<'a>,
         descent: &Descent<'a>,
         rivals: [u64; 2],
-        is_own_y: bool,
         accuse_until: u64,
         duties: &mut Vec<ScheduledDuty>,
     ) {
         let (Some(leaf), Some(path)) = (descent.leaf(), descent.leaf_path()) else { return };
+        let is_own_y = played.is_own(rivals[1]);
         let is_over = self.l1_time > accuse_until;
         let is_padding = leaf >= played.tournament.positions;
         let is_accused = self.records.accusations_of(rivals).next().is_some();
@@ -185,19 +189,19 @@ impl<'a> PlayerView<'a> {
             && accusations.all(|accusation| accusation.accuser != self.own)
     }
 
-    fn play_accusations(&self, played: &Played<'_>, duties: &mut Vec<ScheduledDuty>) {
-        let of_tournament =
-            self.records.accusations().iter().filter(|it| it.tournament == played.id);
-        for accusation in of_tournament {
-            let index = accusation.index;
-            if !self.records.stands(accusation) {
-                if !accusation.is_struck {
-                    duties.push(at_any_time(Duty::Strike { accusation: index }));
-                }
-                continue;
-            }
-            let Some(until) = self.answers_until(played, accusation) else { continue };
-            let is_own = played.own.is_some_and(|own| own.index == accusation.rivals[0]);
+    /// What is due about the accusations of a match. The clock of x had `left_x` when it began.
+    fn play_accusations(
+        &self,
+        played: &Played<'_>,
+        rivals: [u64; 2],
+        left_x: u64,
+        duties: &mut Vec<ScheduledDuty>,
+    ) {
+        let is_own = played.is_own(rivals[0]);
+        let time = left_x.max(self.records.sizes().game_increment);
+        let accusations = self.records.accusations_of(rivals);
+        for accusation in accusations.filter(|it| self.records.stands(it)) {
+            let (index, until) = (accusation.index, accusation.at.saturating_add(time));
             let has_met = self.records.has_met(played.id, accusation.accuser, self.own);
             let may_answer = accusation.accuser != self.own
                 && !has_met
@@ -213,20 +217,14 @@ impl<'a> PlayerView<'a> {
         }
     }
 
-    /// Until when an accusation may be answered; `None` if its match is decided.
-    fn answers_until(&self, played: &Played<'_>, accusation: &Accusation) -> Option<u64> {
-        let [x, y] = accusation.rivals.map(|index| self.records.child(index));
-        let (x, y) = (x?, y?);
-        let group_size = self.records.sizes().group_size;
-        let stand = [x, y].iter().all(|it| self.records.status(it) == ChildStatus::Standing);
-        if !stand || Group::of(x, group_size) != Group::of(y, group_size) {
-            return None;
+    /// Accusations that still count in a match although their accusers fell.
+    fn strike(&self, played: &Played<'_>, duties: &mut Vec<ScheduledDuty>) {
+        let accusations = self.records.accusations().iter();
+        for accusation in accusations.filter(|it| it.tournament == played.id) {
+            if !accusation.is_struck && !self.records.stands(accusation) {
+                duties.push(at_any_time(Duty::Strike { accusation: accusation.index }));
+            }
         }
-        let descent = Descent::new(self.records, played.tournament, [x, y], Some(played.truth));
-        let MatchProgress::Revealed { left: [left, _], .. } = descent.progress(self.l1_time) else {
-            return None;
-        };
-        Some(accusation.at.saturating_add(left.max(self.records.sizes().game_increment)))
     }
 
     /// Moves of the player's own, and what is due in the games of tournaments that it plays.
@@ -266,8 +264,7 @@ impl<'a> PlayerView<'a> {
         }
         for members in self.groups(played) {
             let [child] = members[..] else { continue };
-            let group = Group::of(child, self.records.sizes().group_size);
-            if group.is_complete(self.records, tournament) {
+            if Group::of(self.records, child).is_complete(self.records, tournament) {
                 duties.push(at_any_time(Duty::Promote { child: child.index }));
             }
         }

@@ -11,8 +11,8 @@ pub(super) struct Group {
 
 impl Group {
     /// The group that a child is in.
-    pub(super) fn of(child: &Child, group_size: u64) -> Self {
-        let number = child.seat / seats_of_group(group_size, child.round);
+    pub(super) fn of(records: &Tournaments, child: &Child) -> Self {
+        let number = child.seat / seats_of_group(records.sizes().group_size, child.round);
         Self { round: child.round, number }
     }
 

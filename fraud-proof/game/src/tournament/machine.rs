@@ -1,7 +1,7 @@
 //! The move that answers a bisection of the machine's run.
 
 use alloy_primitives::B256;
-use turnpike_l1::tournament::Bisection;
+use turnpike_l1::tournament::{Bisection, SEGMENTS, Segment, claimed_steps};
 
 /// A move in a game.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,15 +28,15 @@ pub fn machine_move<E>(
     bisection: &Bisection,
     mut state_at: impl FnMut(u64) -> Result<B256, E>,
 ) -> Result<Option<MachineMove>, E> {
-    for (number, (step, claim)) in (0..).zip(bisection.claimed_steps().zip(&bisection.claims)) {
-        if state_at(step)? == *claim {
+    for number in 0..SEGMENTS {
+        let Some(Segment { first, steps, end }) = bisection.segment(number) else { break };
+        if state_at(first + steps)? == end {
             continue;
         }
-        let Some(segment) = bisection.segment(number) else { break };
-        if segment.steps == 1 {
-            return Ok(Some(MachineMove::Prove { segment: number, step: segment.first }));
+        if steps == 1 {
+            return Ok(Some(MachineMove::Prove { segment: number, step: first }));
         }
-        let claims = segment.claimed_steps().map(state_at).collect::<Result<_, E>>()?;
+        let claims = claimed_steps(first, steps).map(state_at).collect::<Result<_, E>>()?;
         return Ok(Some(MachineMove::Divide { segment: number, claims }));
     }
     Ok(None)

@@ -31,8 +31,8 @@ impl Contracts {
         Some(self.follow(x, y, depth, nodes.collect()))
     }
 
-    /// Rejects the one of two that did not reveal in time; or y, if in time nobody accused or, past
-    /// the range's blocks, showed whose padding is false.
+    /// Rejects the one of two that did not reveal in time; or y, if nobody accused in time or, past
+    /// the range's blocks, settled the padding.
     pub fn time_out(
         &mut self,
         by: Account,

@@ -13,7 +13,7 @@ use turnpike_l1::tournament::{
     Tournaments, claimed_steps,
     contracts::{DisputeV2, RollupV2, Tournament},
 };
-use turnpike_protocol::{History, HistoryPath, reveal_depths, reveal_width};
+use turnpike_protocol::{History, HistoryPath};
 use turnpike_random::Rng;
 
 use crate::{
@@ -31,7 +31,7 @@ const RIVALS_MAX: u64 = 9;
 const LOOK_S: u64 = 4;
 const MOVES: u64 = 16;
 
-/// Duties that contests have to bring about. Nothing is void here, since no output's generation ends.
+/// Duties that contests have to bring about: all but `VoidOutput`, since no generation ends.
 pub(crate) const DUTIES: [&str; 15] = [
     "propose",
     "reveal",
@@ -64,7 +64,7 @@ pub(crate) struct Contest {
     /// Whether an attacker proposes the true child.
     is_proposed_by_attacker: bool,
     /// The records at the end of each height.
-    records_then: Vec<Tournaments>,
+    snapshots: Vec<Tournaments>,
     /// How often the honest account did each duty.
     done: BTreeMap<&'static str, u64>,
 }
@@ -91,7 +91,7 @@ impl Contest {
             truths: BTreeMap::new(),
             histories: HashMap::new(),
             is_proposed_by_attacker: random.percent(30),
-            records_then: Vec::new(),
+            snapshots: Vec::new(),
             done: BTreeMap::new(),
             random,
             parameters,
@@ -106,7 +106,7 @@ impl Contest {
         let mut parent = 0;
         for _ in 0..HEIGHTS {
             parent = self.play_height(parent);
-            self.records_then.push(self.l1.records.clone());
+            self.snapshots.push(self.l1.records.clone());
             self.rivals = self.random.between(1, RIVALS_MAX);
         }
         // Stakes and games that outlive their tournaments.
@@ -123,9 +123,9 @@ impl Contest {
         }
         let after = self.l1.balance(honest);
         assert!(after >= before, "the honest account loses {}", before - after);
-        for then in self.records_then.iter().rev() {
-            self.l1.records.truncate(then.records());
-            assert!(self.l1.records == *then, "a rewind does not give the earlier records");
+        for snapshot in self.snapshots.iter().rev() {
+            self.l1.records.truncate(snapshot.records());
+            assert!(self.l1.records == *snapshot, "a rewind does not give the earlier records");
         }
         self.done
     }
@@ -149,12 +149,17 @@ impl Contest {
             let own = children.find(|it| it.tournament.parent == parent && it.history == root);
             let status = own.map(|child| records.status(child));
             assert!(status != Some(ChildStatus::Rejected), "the true child is rejected");
-            let tournament = records.tournaments().get(&TournamentId { generation: 0, parent });
-            self.check_delay(tournament.map_or(self.l1.time, |found| found.first_at), rivals);
+            self.check_delay(self.first_at(parent), rivals);
             if let (Some(own), Some(ChildStatus::Final)) = (own, status) {
                 return own.index;
             }
         }
+    }
+
+    /// When the first child of an output was proposed; now if there is none.
+    fn first_at(&self, parent: u64) -> u64 {
+        let id = TournamentId { generation: 0, parent };
+        self.l1.records.tournaments().get(&id).map_or(self.l1.time, |found| found.first_at)
     }
 
     fn check_delay(&self, first_at: u64, rivals: u64) {
@@ -202,10 +207,7 @@ impl Contest {
     }
 
     fn propose_lies(&mut self, parent: u64) {
-        let id = TournamentId { generation: 0, parent };
-        let tournament = self.l1.records.tournaments().get(&id);
-        let first_at = tournament.map_or(self.l1.time, |found| found.first_at);
-        let ends_at = first_at + self.parameters.window_s;
+        let ends_at = self.first_at(parent) + self.parameters.window_s;
         let is_last_second = self.l1.time + LOOK_S >= ends_at;
         while self.rivals > 0 && (is_last_second || self.random.percent(15)) {
             self.rivals -= 1;
@@ -273,9 +275,10 @@ impl Contest {
         let [x, y] = rivals.map(|index| self.l1.records.child(index).expect("a child").clone());
         let histories = [&x, &y].map(|child| self.histories[&child.history].clone());
         let [a, b] = &histories;
-        for at in reveal_depths(a.depth()) {
+        let reveals: Vec<_> = self.parameters.reveal_depths(a.depth()).collect();
+        for at in reveals {
             let Some(path) = HistoryPath::between(a, b, at) else { return };
-            let width = reveal_width(at, a.depth());
+            let width = self.parameters.width_at(at, a.depth());
             for history in &histories {
                 // Also some of the true child's, which anybody may reveal.
                 let is_true = self.truths.values().any(|truth| truth.root() == history.root());
@@ -305,7 +308,7 @@ impl Contest {
         self.send_accusation(by, rivals, &path, opening);
     }
 
-    /// An attacker's run on a block: false from a step on, which each has its own of.
+    /// An attacker's run on a block. Each attacker's is false from another step on.
     fn run_of(&self, by: Account, parent: u64, leaf: u64, root: B256) -> Run {
         let from = [2, 3, 1_000, 4_999][by as usize % 4];
         Run::of(&self.truths[&parent], leaf).with_lie(from, keccak256(word(by.into())), root)
@@ -493,7 +496,7 @@ impl Contest {
         };
         let call = DisputeV2::answerCall {
             accusation: U256::from(accusation.index),
-            answered: (&accusation.bisection).into(),
+            answered: accusation.bisection.clone(),
             segment,
             claims,
         };
@@ -504,7 +507,7 @@ impl Contest {
     fn send_move(&mut self, by: Account, game: &Game, run: &Run) -> bool {
         let accusation = self.accusation_of(game);
         let newest = game.newest(&accusation);
-        let (game_id, answered) = (U256::from(game.index), DisputeV2::Bisection::from(newest));
+        let (game_id, answered) = (U256::from(game.index), newest.clone());
         let dispute = self.l1.at.dispute;
         match moved(newest, run) {
             Some(MachineMove::Divide { segment, claims }) => {

@@ -15,7 +15,7 @@ use turnpike_dispute_model::{
     programs::program_of,
 };
 use turnpike_l1::tournament::{
-    ChildStatus, GameStatus, MACHINE_STEPS, Player, SEGMENTS,
+    ChildStatus, GameStatus, MACHINE_STEPS, Player, SEGMENTS, StakeStatus as RecordedStatus,
     contracts::{DisputeV2, Programs, RollupV2, Tournament},
 };
 use turnpike_protocol::{History, HistoryPath};
@@ -459,9 +459,9 @@ impl Mirror {
             let call = DisputeV2::stakeOfCall { tournament: (*id).into(), account: *account };
             let found = self.l1.view(dispute, &call);
             let status = match stake.status {
-                turnpike_l1::tournament::StakeStatus::Standing => 1,
-                turnpike_l1::tournament::StakeStatus::Fallen => 2,
-                turnpike_l1::tournament::StakeStatus::Returned => 3,
+                RecordedStatus::Standing => 1,
+                RecordedStatus::Fallen => 2,
+                RecordedStatus::Returned => 3,
             };
             assert_eq!((status, stake.open_games), (found.status, found.openGames), "{account}");
         }
